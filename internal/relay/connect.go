@@ -1,0 +1,321 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"drawbridge/internal/fault"
+	"drawbridge/internal/jsonrpc"
+	"drawbridge/internal/mcp"
+)
+
+// replay is what a new session is told so that it equals the lost one.
+type replay struct {
+	hello   jsonrpc.Message // the client's initialize
+	welcome jsonrpc.Message // the server's answer to it
+	greeted bool            // welcome is a result
+	ready   bool            // the client sent notifications/initialized
+	level   jsonrpc.Message // its last logging/setLevel
+	subs    map[string]jsonrpc.Message
+	serial  int
+}
+
+// remember keeps the client's messages that make up the session's state.
+// r.mu is held.
+func (r *relay) remember(method string, m jsonrpc.Message) {
+	switch method {
+	case mcp.MethodInitialize:
+		r.hello, r.greeted, r.ready = m, false, false
+		r.level, r.subs = jsonrpc.Message{}, map[string]jsonrpc.Message{}
+	case mcp.MethodInitialized:
+		r.ready = true
+	case "logging/setLevel":
+		r.level = m
+	case "resources/subscribe", "resources/unsubscribe":
+		uri, _ := jsonrpc.Member(m.Params(), "uri")
+		if method == "resources/subscribe" && len(r.subs) < 1000 {
+			r.subs[string(uri)] = m
+		} else {
+			delete(r.subs, string(uri))
+		}
+	}
+}
+
+// noteLocked keeps the server's answer to the client's initialize.
+func (r *relay) noteLocked(request, answer jsonrpc.Message) {
+	if answer.Result() != nil && request.ID() == r.hello.ID() && request.Method() == mcp.MethodInitialize {
+		r.welcome, r.greeted = answer, true
+	}
+}
+
+// connectLocked starts connecting: anew, or by a new session on l. What comes
+// meanwhile is queued.
+func (r *relay) connectLocked(l *link, after time.Duration) {
+	if r.leaving {
+		return
+	}
+	r.state, r.link = connecting, l
+	r.wg.Go(func() { r.connect(l, after) })
+}
+
+// connect brings the relay to up, or back to down with the queue refused.
+func (r *relay) connect(l *link, pause time.Duration) {
+	for {
+		if !r.pause(pause) {
+			return
+		}
+		err := r.establish(l)
+		if err == nil || r.ctx.Err() != nil {
+			return
+		}
+		r.Log.Info("server not reached", "server", r.Server, "err", err)
+		r.refuseQueue(err)
+		r.mu.Lock()
+		again := r.Eager && r.Reconnect && r.greeted && !r.leaving
+		if !again && len(r.queue) == 0 {
+			r.state, r.link = down, nil
+			r.mu.Unlock()
+			return
+		}
+		r.mu.Unlock()
+		l = nil
+		if again {
+			pause = min(max(2*pause, retryFirst), retryMost)
+		}
+	}
+}
+
+// pause waits, shorter when a message of the client is waiting. It is false at
+// the relay's end.
+func (r *relay) pause(d time.Duration) bool {
+	if d == 0 {
+		return r.ctx.Err() == nil
+	}
+	end := time.NewTimer(d + rand.N(d/5+1))
+	defer end.Stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-end.C:
+			return true
+		case <-r.ctx.Done():
+			return false
+		case <-tick.C:
+			r.mu.Lock()
+			waiting, leaving := len(r.queue) > 0, r.leaving
+			r.mu.Unlock()
+			if leaving {
+				return false
+			}
+			if waiting {
+				return true
+			}
+		}
+	}
+}
+
+// establish reaches the server, repeats the handshake if there was one, and
+// sends what waits.
+func (r *relay) establish(l *link) error {
+	if l == nil {
+		conn, err := r.Dial(r.ctx)
+		if err != nil {
+			return err
+		}
+		l = &link{conn: conn, own: map[jsonrpc.ID]chan<- outcome{}}
+		r.mu.Lock()
+		r.link = l
+		r.mu.Unlock()
+		r.wg.Go(func() {
+			wake := context.AfterFunc(r.ctx, func() { conn.Close() })
+			defer wake()
+			defer conn.Close()
+			r.fromServer(l)
+		})
+	}
+	r.mu.Lock()
+	greeted := r.greeted
+	l.epoch++
+	r.mu.Unlock()
+	changed := false
+	if greeted {
+		var err error
+		if changed, err = r.handshake(l); err != nil {
+			l.conn.Close()
+			return err
+		}
+	}
+	if err := r.flush(l); err != nil {
+		l.conn.Close()
+		return err
+	}
+	if changed {
+		r.toClient(jsonrpc.NewNotification(mcp.MethodToolsChange, nil))
+	}
+	return nil
+}
+
+// handshake gives a new session the client's own initialize and what followed
+// it. It tells whether the server is another version of itself.
+func (r *relay) handshake(l *link) (changed bool, err error) {
+	r.mu.Lock()
+	hello, old, ready, level := r.hello, r.welcome, r.ready, r.level
+	subs := make([]jsonrpc.Message, 0, len(r.subs))
+	for _, m := range r.subs {
+		subs = append(subs, m)
+	}
+	r.mu.Unlock()
+	fresh, err := r.own(l, mcp.MethodInitialize, hello.Params())
+	if err != nil {
+		return false, err
+	}
+	if fresh.Result() == nil {
+		return false, fault.New(fault.SessionExpired, r.Server).Because(&remoteError{fresh.Error()})
+	}
+	if changed, err = r.compare(old.Result(), fresh.Result()); err != nil {
+		return false, err
+	}
+	if ready {
+		if err := l.conn.Send(r.ctx, jsonrpc.NewNotification(mcp.MethodInitialized, nil)); err != nil {
+			return false, err
+		}
+	}
+	if level.Kind() != "" {
+		subs = append(subs, level)
+	}
+	for _, m := range subs {
+		if _, err := r.own(l, m.Method(), m.Params()); err != nil {
+			return false, err
+		}
+	}
+	return changed, nil
+}
+
+// remoteError shows a JSON-RPC error object as a cause.
+type remoteError struct{ object []byte }
+
+func (e *remoteError) Error() string {
+	v, _ := jsonrpc.Member(e.object, "message")
+	s, _ := jsonrpc.String(v)
+	return s
+}
+
+// compare refuses another server under the same name.
+func (r *relay) compare(old, fresh []byte) (changed bool, err error) {
+	member := func(object []byte, path ...string) []byte {
+		for _, p := range path {
+			object, _ = jsonrpc.Member(object, p)
+		}
+		return object
+	}
+	same := func(path ...string) bool { return bytes.Equal(member(old, path...), member(fresh, path...)) }
+	if !same("serverInfo", "name") || !same("protocolVersion") {
+		return false, fault.New(fault.ServerChanged, r.Server)
+	}
+	if same("serverInfo", "version") {
+		return false, nil
+	}
+	if !same("capabilities") {
+		return false, fault.New(fault.ServerChanged, r.Server).With("the server came back with other capabilities")
+	}
+	return true, nil
+}
+
+// own sends a request of the relay itself and waits for its answer.
+func (r *relay) own(l *link, method string, params []byte) (jsonrpc.Message, error) {
+	ch := make(chan outcome, 1)
+	r.mu.Lock()
+	if l.dead {
+		r.mu.Unlock()
+		return jsonrpc.Message{}, fault.New(fault.ConnectionLost, r.Server).With("the connection broke at once")
+	}
+	r.serial++
+	id := jsonrpc.ID(`"drawbridge:` + strconv.Itoa(r.serial) + `"`)
+	l.own[id] = ch
+	r.mu.Unlock()
+	ctx, cancel := context.WithTimeout(r.ctx, handshakeLimit)
+	defer cancel()
+	if err := l.conn.Send(ctx, jsonrpc.NewRequest(id, method, params)); err != nil {
+		return jsonrpc.Message{}, err
+	}
+	select {
+	case o := <-ch:
+		return o.msg, o.err
+	case <-ctx.Done():
+		r.mu.Lock()
+		delete(l.own, id)
+		r.mu.Unlock()
+		if r.ctx.Err() != nil {
+			return jsonrpc.Message{}, r.ctx.Err()
+		}
+		return jsonrpc.Message{}, fault.New(fault.Timeout, r.Server).With("no answer to %s within %v", method, handshakeLimit)
+	}
+}
+
+// flush sends what waited, in order, and then lets the pump send by itself.
+func (r *relay) flush(l *link) error {
+	for {
+		r.mu.Lock()
+		if l.dead {
+			r.mu.Unlock()
+			return fault.New(fault.ConnectionLost, r.Server).With("the connection broke at once")
+		}
+		if len(r.queue) == 0 {
+			r.queue = nil
+			r.state = up
+			r.mu.Unlock()
+			return nil
+		}
+		m := r.queue[0]
+		r.queue = r.queue[1:]
+		if m.Kind() == jsonrpc.Request {
+			if c := r.open[m.ID()]; c != nil {
+				c.on, c.epoch = l, l.epoch
+			}
+		}
+		r.mu.Unlock()
+		if err := l.conn.Send(r.ctx, m); err != nil {
+			r.orphan(l, err)
+			return err
+		}
+	}
+}
+
+// orphan answers what was sent on a connection that broke while flushing.
+func (r *relay) orphan(l *link, err error) {
+	r.mu.Lock()
+	dead := r.orphansLocked(l)
+	r.mu.Unlock()
+	for _, c := range dead {
+		if !c.cancelled {
+			r.refuse(c.msg.ID(), r.lossOf(c, err))
+		}
+	}
+}
+
+// refuseQueue answers what waits for a connection that did not come about.
+func (r *relay) refuseQueue(err error) {
+	r.mu.Lock()
+	queue := r.queue
+	r.queue = nil
+	var ids []jsonrpc.ID
+	for _, m := range queue {
+		if m.Kind() != jsonrpc.Request {
+			continue
+		}
+		id := m.ID()
+		if c := r.open[id]; c != nil && c.on == nil {
+			delete(r.open, id)
+			r.settleLocked(id, c)
+			ids = append(ids, id)
+		}
+	}
+	r.mu.Unlock()
+	for _, id := range ids {
+		r.refuse(id, err)
+	}
+}

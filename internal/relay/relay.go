@@ -1,0 +1,461 @@
+// Package relay joins two conversations: a client's and a server's.
+//
+// It promises that every request gets one answer, whatever becomes of the
+// other side; that messages are handed on as they came and in their order; that
+// nothing waits behind a slow call; and that a server which went away and came
+// back is given the client's own handshake again, without the client noticing.
+// A request that may have taken effect is never sent twice. How the two sides
+// are reached is left to packages upstream and downstream, what may pass to the
+// Gate.
+package relay
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"drawbridge/internal/fault"
+	"drawbridge/internal/jsonrpc"
+	"drawbridge/internal/mcp"
+)
+
+// Options are what a relay is made of.
+type Options struct {
+	Server string // its name, for errors
+	Log    *slog.Logger
+	Dial   func(context.Context) (jsonrpc.Conn, error)
+	Gate   Gate // nil lets everything pass
+
+	// Reconnect reaches the server again after a loss, at the client's next
+	// message. Without it a loss ends the relay.
+	Reconnect bool
+	// Eager reconnects at once after a loss, so that the server's own
+	// notifications keep coming.
+	Eager bool
+	// Discover hands server/discover on. Otherwise it is answered as unknown,
+	// because servers of the initialize era exit or fall silent on it.
+	Discover bool
+
+	Pending int           // most open requests each way; 0 is 256
+	Limit   time.Duration // of one call; 0 is none
+}
+
+// Gate is where rules and records see what passes.
+type Gate interface {
+	// Admit is asked before a client's message goes to the server. An error
+	// refuses it: a request is answered with the error, anything else dropped.
+	Admit(ctx context.Context, m jsonrpc.Message) error
+	// Release is given the answer to an admitted request and returns what the
+	// client gets in its place.
+	Release(ctx context.Context, request, answer jsonrpc.Message) (jsonrpc.Message, error)
+}
+
+// The time limits of a relay.
+const (
+	handshakeLimit = 30 * time.Second       // replayed initialize
+	discoverLimit  = 2 * time.Second        // server/discover, before it is answered as unknown
+	drainLimit     = 300 * time.Millisecond // open calls, after the client left
+	stopLimit      = 2 * time.Second        // pumps, after both sides were closed
+	readLimit      = 100 * time.Millisecond // after them, the read of a client that cannot be woken
+	retryFirst     = time.Second            // eager reconnection, doubled up to retryMost
+	retryMost      = 2 * time.Minute
+)
+
+// keptCancelled is how many cancelled calls are remembered for a late answer.
+const keptCancelled = 256
+
+// Run hands messages on until the client leaves (nil), ctx ends, or the server
+// is lost for good. It closes both sides and returns when all it started has
+// stopped.
+func Run(ctx context.Context, client jsonrpc.Conn, o Options) error {
+	if o.Pending == 0 {
+		o.Pending = 256
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r := &relay{
+		Options: o, client: client, ctx: ctx, stop: cancel,
+		open: map[jsonrpc.ID]*call{}, asked: map[jsonrpc.ID]*link{},
+		replay: replay{subs: map[string]jsonrpc.Message{}},
+	}
+	left := make(chan error, 1)
+	go func() { defer close(left); left <- r.fromClient() }()
+	var err error
+	select {
+	case err = <-left:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	r.leave()
+	cancel(nil)
+	client.Close()
+	r.wait(left)
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// wait waits for the pumps, with limits: a write to a client that stopped
+// reading and a read of stdin cannot be woken on every system. The read has a
+// short one, for a client that died while another process holds our stdin open
+// must not keep us.
+func (r *relay) wait(left <-chan error) {
+	done := make(chan struct{})
+	go func() { r.wg.Wait(); close(done) }()
+	limit := time.NewTimer(stopLimit)
+	defer limit.Stop()
+	select {
+	case <-done:
+	case <-limit.C:
+		r.Log.Debug("a pump did not stop in time", "server", r.Server)
+	}
+	limit.Reset(readLimit)
+	for {
+		select {
+		case _, more := <-left:
+			if more {
+				continue
+			}
+		case <-limit.C:
+			r.Log.Debug("the read of the client did not stop in time", "server", r.Server)
+		}
+		return
+	}
+}
+
+// call is one request of the client that has no answer yet.
+type call struct {
+	msg       jsonrpc.Message
+	on        *link // nil while it waits for a connection
+	epoch     int   // of the link when it was sent
+	again     bool  // sent a second time after the server forgot the session
+	sending   bool  // its Send has not returned, so nobody knows yet whether it went out
+	cancelled bool
+	timer     *time.Timer
+}
+
+// state of the way to the server.
+type state string
+
+const (
+	down       state = "down"
+	connecting state = "connecting" // new messages wait in queue
+	up         state = "up"
+)
+
+type relay struct {
+	Options
+	client jsonrpc.Conn
+	ctx    context.Context // of Run; relay is the body of Run
+	stop   context.CancelCauseFunc
+	wg     sync.WaitGroup
+
+	mu        sync.Mutex
+	state     state // "" before the first message, like down
+	link      *link // the connection in use while up or connecting
+	queue     []jsonrpc.Message
+	open      map[jsonrpc.ID]*call
+	cancelled []jsonrpc.ID // open ones, oldest first
+	asked     map[jsonrpc.ID]*link
+	leaving   bool
+	replay
+}
+
+// link is one connection to the server.
+type link struct {
+	conn  jsonrpc.Conn
+	epoch int   // sessions opened on it so far
+	dead  bool  // the connection has ended
+	err   error // why
+
+	own map[jsonrpc.ID]chan<- outcome // requests of the relay itself
+}
+
+type outcome struct {
+	msg jsonrpc.Message
+	err error
+}
+
+// fromClient is the pump from client to server.
+func (r *relay) fromClient() error {
+	for {
+		m, err := r.client.Recv(r.ctx)
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if r.ctx.Err() != nil {
+				return context.Cause(r.ctx)
+			}
+			var refused *jsonrpc.RefusedError
+			if errors.As(err, &refused) {
+				continue // answered by downstream
+			}
+			return err
+		}
+		switch m.Kind() {
+		case jsonrpc.Request:
+			r.request(m)
+		case jsonrpc.Notification:
+			r.notification(m)
+		case jsonrpc.Response:
+			r.response(m)
+		default:
+			panic("relay: message of kind " + string(m.Kind()))
+		}
+	}
+}
+
+// request takes a client's request: refused, queued or sent.
+func (r *relay) request(m jsonrpc.Message) {
+	method := m.Method()
+	if method == mcp.MethodDiscover && !r.Discover {
+		r.toClient(jsonrpc.NewError(m.ID(), jsonrpc.CodeMethodNotFound, "Method not found: "+method, nil))
+		return
+	}
+	id := m.ID()
+	if refusal := r.room(id); refusal != nil {
+		r.refuse(id, refusal)
+		return
+	}
+	if r.Gate != nil {
+		if err := r.Gate.Admit(r.ctx, m); err != nil {
+			r.refuse(id, err)
+			return
+		}
+	}
+	c := &call{msg: m}
+	limit := r.Limit
+	if method == mcp.MethodDiscover {
+		limit = discoverLimit
+	}
+	r.mu.Lock()
+	r.open[id] = c
+	if limit > 0 {
+		c.timer = time.AfterFunc(limit, func() { r.expire(id, c, limit) })
+	}
+	r.remember(method, m)
+	r.forwardLocked(m)
+}
+
+// room tells why a request with this id cannot be taken now.
+func (r *relay) room(id jsonrpc.ID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.open[id]; c != nil && !c.cancelled {
+		return fault.New(fault.InvalidRequest, r.Server).With("the id %s is in use by a request that has no answer yet", fault.Excerpt(string(id)))
+	}
+	if len(r.open)-len(r.cancelled) >= r.Pending {
+		return fault.New(fault.TooManyRequests, r.Server).With("%d requests are open, the most there can be", r.Pending)
+	}
+	return nil
+}
+
+// notification hands on what needs no answer.
+func (r *relay) notification(m jsonrpc.Message) {
+	if r.Gate != nil {
+		if err := r.Gate.Admit(r.ctx, m); err != nil {
+			r.Log.Debug("notification refused", "server", r.Server, "method", m.Method(), "err", err)
+			return
+		}
+	}
+	method := m.Method()
+	r.mu.Lock()
+	if method == mcp.MethodCancelled && r.cancelLocked(m) {
+		r.mu.Unlock()
+		return
+	}
+	r.remember(method, m)
+	r.forwardLocked(m)
+}
+
+// response hands on the client's answer to a request of the server, if that
+// request is still open.
+func (r *relay) response(m jsonrpc.Message) {
+	r.mu.Lock()
+	l := r.asked[m.ID()]
+	delete(r.asked, m.ID())
+	if l == nil || l != r.link || r.state != up {
+		r.mu.Unlock()
+		r.Log.Debug("answer to no open request dropped", "server", r.Server)
+		return
+	}
+	r.mu.Unlock()
+	r.send(l, m)
+}
+
+// forwardLocked sends m, or queues it and sees to a connection. It unlocks.
+func (r *relay) forwardLocked(m jsonrpc.Message) {
+	if r.state != up {
+		r.queue = append(r.queue, m)
+		if r.state != connecting {
+			r.connectLocked(nil, 0)
+		}
+		r.mu.Unlock()
+		return
+	}
+	l := r.link
+	if m.Kind() == jsonrpc.Request {
+		c := r.open[m.ID()]
+		c.on, c.epoch, c.sending = l, l.epoch, true
+	}
+	r.mu.Unlock()
+	r.send(l, m)
+}
+
+// send hands m to the connection. A request whose Send failed was not read by
+// anybody, for its last byte did not get through: it waits for the next
+// connection.
+func (r *relay) send(l *link, m jsonrpc.Message) {
+	err := l.conn.Send(r.ctx, m)
+	if m.Kind() == jsonrpc.Request {
+		r.sent(l, m, err)
+	}
+	if err == nil {
+		return
+	}
+	r.lost(l, err)
+	r.mu.Lock()
+	if len(r.queue) > 0 && r.state == down {
+		r.connectLocked(nil, 0)
+	}
+	r.mu.Unlock()
+}
+
+// sent takes the outcome of a request's Send. Until then the call is ours, even
+// if the connection has ended meanwhile: the end may be seen before the Send
+// that fails of it returns.
+func (r *relay) sent(l *link, m jsonrpc.Message, err error) {
+	r.mu.Lock()
+	c := r.open[m.ID()]
+	if c == nil || c.on != l || !c.sending {
+		r.mu.Unlock()
+		return
+	}
+	c.sending = false
+	if err != nil && r.mayRepeat(c) {
+		c.again, c.on = true, nil
+		r.queue = append(r.queue, m)
+	}
+	late, cause := err == nil && l.dead, l.err
+	if late {
+		r.takeLocked(l, m.ID())
+	}
+	r.mu.Unlock()
+	if late && !c.cancelled {
+		r.refuse(m.ID(), r.lossOf(c, cause))
+	}
+}
+
+func (r *relay) toClient(m jsonrpc.Message) {
+	if err := r.client.Send(r.ctx, m); err != nil && r.ctx.Err() == nil {
+		r.stop(context.Canceled) // the client is gone
+	}
+}
+
+// refuse answers a request with an error of ours.
+func (r *relay) refuse(id jsonrpc.ID, err error) {
+	code, message, data := fault.Of(err, r.Server).RPC()
+	r.toClient(jsonrpc.NewError(id, code, message, data))
+}
+
+// fromServer is the pump from one connection to the client.
+func (r *relay) fromServer(l *link) {
+	for {
+		m, err := l.conn.Recv(r.ctx)
+		var failed *jsonrpc.CallError
+		var refused *jsonrpc.RefusedError
+		switch {
+		case errors.As(err, &failed):
+			r.failed(l, failed)
+		case errors.As(err, &refused):
+			r.Log.Warn("message of the server dropped", "server", r.Server, "reason", refused.Reason)
+		case err != nil:
+			r.lost(l, err)
+			return
+		case m.Kind() == jsonrpc.Response:
+			r.answer(l, m)
+		case m.Kind() == jsonrpc.Request:
+			r.ask(l, m)
+		default:
+			r.toClient(m)
+		}
+	}
+}
+
+// answer takes the server's answer to a request.
+func (r *relay) answer(l *link, m jsonrpc.Message) {
+	id := m.ID()
+	r.mu.Lock()
+	if ch := l.own[id]; ch != nil {
+		delete(l.own, id)
+		r.mu.Unlock()
+		ch <- outcome{msg: m}
+		return
+	}
+	c := r.takeLocked(l, id)
+	if c == nil {
+		r.mu.Unlock()
+		r.Log.Debug("answer to no open request dropped", "server", r.Server, "id", string(id))
+		return
+	}
+	r.noteLocked(c.msg, m)
+	r.mu.Unlock()
+	if r.Gate != nil {
+		out, err := r.Gate.Release(r.ctx, c.msg, m)
+		if err != nil {
+			r.refuse(id, err)
+			return
+		}
+		m = out
+	}
+	r.toClient(m)
+}
+
+// takeLocked removes the open request id that was sent on l.
+func (r *relay) takeLocked(l *link, id jsonrpc.ID) *call {
+	c := r.open[id]
+	if c == nil || c.on != l {
+		return nil
+	}
+	delete(r.open, id)
+	r.settleLocked(id, c)
+	return c
+}
+
+// settleLocked ends what goes with a call that is no longer open.
+func (r *relay) settleLocked(id jsonrpc.ID, c *call) {
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	if !c.cancelled {
+		return
+	}
+	for i, k := range r.cancelled {
+		if k == id {
+			r.cancelled = append(r.cancelled[:i], r.cancelled[i+1:]...)
+			return
+		}
+	}
+}
+
+// ask hands on a request of the server.
+func (r *relay) ask(l *link, m jsonrpc.Message) {
+	id := m.ID()
+	r.mu.Lock()
+	full := len(r.asked) >= r.Pending
+	if !full {
+		r.asked[id] = l
+	}
+	r.mu.Unlock()
+	if full {
+		code, message, data := fault.New(fault.TooManyRequests, r.Server).RPC()
+		r.send(l, jsonrpc.NewError(id, code, message, data))
+		return
+	}
+	r.toClient(m)
+}
