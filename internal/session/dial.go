@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"drawbridge/internal/catalog"
+	"drawbridge/internal/era"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonrpc"
 	"drawbridge/internal/upstream"
@@ -20,8 +21,15 @@ const (
 
 // dialer gives the relay its way to the server.
 func dialer(s catalog.Server, o upstream.Options) func(context.Context) (jsonrpc.Conn, error) {
+	reach := func(ctx context.Context) (jsonrpc.Conn, error) {
+		c, err := upstream.Dial(ctx, s, o)
+		if err != nil {
+			return nil, err
+		}
+		return era.Up(c, s.Name, o.Log), nil
+	}
 	if s.Transport != catalog.Stdio {
-		return func(ctx context.Context) (jsonrpc.Conn, error) { return upstream.Dial(ctx, s, o) }
+		return reach
 	}
 	t := &starts{}
 	return func(ctx context.Context) (jsonrpc.Conn, error) {
@@ -29,7 +37,7 @@ func dialer(s catalog.Server, o upstream.Options) func(context.Context) (jsonrpc
 			return nil, fault.New(fault.CommandExited, s.Name).
 				With("the server program ended %d times within a minute and is not started again for %d s", startsMost, int(wait.Seconds())+1)
 		}
-		conn, err := upstream.Dial(ctx, s, o)
+		conn, err := reach(ctx)
 		if err == nil {
 			t.note(time.Now())
 		}
