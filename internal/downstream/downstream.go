@@ -3,8 +3,14 @@
 // port that serves streamable HTTP and HTTP+SSE side by side.
 //
 // It promises that a bad line or body is answered and survived, that no request
-// from a foreign page, host or user reaches a Conn, and that a client that is
-// gone is noticed. What happens in a conversation is left to package relay.
+// from a foreign page, host or user reaches a Conn, that a message goes out once
+// and in order and is kept a while for a client whose stream broke, and that a
+// client that is gone is noticed. What happens in a conversation is left to
+// package relay.
+//
+// The same user is told by the system on Linux and Windows. Elsewhere the key
+// has to do, and a foreground proxy, which has none, is open to other users of
+// the computer.
 package downstream
 
 import (

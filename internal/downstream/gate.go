@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"drawbridge/internal/fault"
+	"drawbridge/internal/jsonrpc"
 	"drawbridge/internal/mcp"
 )
 
@@ -45,7 +46,8 @@ type passage struct {
 type refusal struct {
 	status int
 	err    *fault.Error
-	allow  string // methods, with a 405
+	id     jsonrpc.ID // of the request, where it was read
+	allow  string     // methods, with a 405
 }
 
 func (g *gate) refuse(status int, code fault.Code, text string) *refusal {

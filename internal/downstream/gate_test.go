@@ -135,7 +135,7 @@ func gateCases(host string) []gateCase {
 	return out
 }
 
-func TestGateAnswersEveryCaseAsTabled(t *testing.T) { // S-06 S-07 S-08 S-09 S-10 S-11 S-17
+func TestGateAnswersEveryCaseAsTabled(t *testing.T) { // S-06 S-07 S-08 S-09 S-10 S-11 S-17 S-23
 	for _, at := range []string{"127.0.0.1", "[::1]"} {
 		t.Run(at, func(t *testing.T) {
 			f := startOn(t, &HTTP{Key: testKey, Origins: []string{"https://inspector.test", "*", "null"}}, at+":0")

@@ -25,13 +25,13 @@ func (sv *server) get(w http.ResponseWriter, r *http.Request) {
 		no = sv.version(r, s)
 	}
 	if no != nil {
-		writeRefusal(w, no, "")
+		writeRefusal(w, no)
 		return
 	}
 	rd := &reader{wake: make(chan struct{}, 1)}
 	at, no := s.resume(r.Header[mcp.HeaderLastEventID], rd)
 	if no != nil {
-		writeRefusal(w, no, "")
+		writeRefusal(w, no)
 		return
 	}
 	s.follow(r.Context(), w, rd, at, sv.KeepAlive)
@@ -96,7 +96,7 @@ func (sv *server) remove(w http.ResponseWriter, r *http.Request) {
 		no = sv.version(r, s)
 	}
 	if no != nil {
-		writeRefusal(w, no, "")
+		writeRefusal(w, no)
 		return
 	}
 	s.Close()

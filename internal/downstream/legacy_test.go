@@ -67,6 +67,26 @@ func TestSSEClientGetsItsAnswersOnTheStream(t *testing.T) { // F-127 F-145
 	}
 }
 
+func TestSSEBatchesOfTheVersionThatHadThem(t *testing.T) {
+	f := start(t, &HTTP{})
+	e, post := f.openSSE(t.Context(), "", nil)
+	f.do("POST", post, initialize("2025-03-26"), nil)
+	e.want(`"protocolVersion":"2025-03-26"`)
+	body := `[{"id":3},` + call(1, "") + `,{"jsonrpc":"2.0","method":"notifications/x"},` + call(1, "") + `]`
+	if resp := f.do("POST", post, body, nil); resp.StatusCode != 202 {
+		t.Errorf("got %d %s", resp.StatusCode, f.text(resp))
+	}
+	var got []string
+	for range 3 {
+		ev, _ := e.next()
+		got = append(got, ev.data)
+	}
+	all := strings.Join(got, "\n")
+	if strings.Count(all, "-32600") != 2 || strings.Count(all, `"id":1,"result"`) != 1 {
+		t.Errorf("got %s, want two errors and an answer", all)
+	}
+}
+
 func TestSSERoutesTakeTheirMethodsOnly(t *testing.T) { // F-124
 	f := start(t, &HTTP{})
 	for _, c := range []struct {

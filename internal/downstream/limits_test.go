@@ -275,12 +275,23 @@ func TestIdleSessionEndsAndAUsedOneStays(t *testing.T) {
 	h, calling := f.open(st, "2025-06-18")
 	f.begin(call(1, ""), h)
 	calling.recv(t)
+	h, left := f.open(st, "2025-06-18")
+	ctx, cancel := context.WithCancel(t.Context())
+	go f.try(ctx, "POST", "/mcp", call(1, ""), h)
+	left.recv(t)
+	cancel()
+	eventually(t, "the client is seen to have left", func() bool {
+		s := left.Conn.(*session)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.calls["1"].left
+	})
 	later := time.Now().Add(time.Hour) // what tend is told
 	for _, c := range []struct {
 		name string
 		conn staged
 		idle bool
-	}{{"quiet", quiet, true}, {"with a stream", listening, false}, {"with a call", calling, false}} {
+	}{{"quiet", quiet, true}, {"with a stream", listening, false}, {"with a call", calling, false}, {"with a call whose client left", left, true}} {
 		s := c.conn.Conn.(*session)
 		if s.idle(later) {
 			t.Errorf("%s: idle before tend looked", c.name)

@@ -68,7 +68,7 @@ func (sv *server) version(r *http.Request, s *session) *refusal {
 func (sv *server) post(w http.ResponseWriter, r *http.Request, p passage) {
 	body, no := sv.body(w, r)
 	if no != nil {
-		writeRefusal(w, no, "")
+		writeRefusal(w, no)
 		return
 	}
 	m, err := jsonrpc.Parse(body)
@@ -83,7 +83,7 @@ func (sv *server) post(w http.ResponseWriter, r *http.Request, p passage) {
 	}
 	switch {
 	case no != nil:
-		writeRefusal(w, no, idOf(m))
+		writeRefusal(w, no.about(idOf(m)))
 	case bad != nil:
 		sv.batch(w, r, s, bad)
 	case s == nil:
@@ -113,7 +113,7 @@ func (sv *server) refuseMessage(w http.ResponseWriter, s *session, bad *jsonrpc.
 		default: // the relay is far behind; the server's own limit ends its wait
 		}
 	}
-	writeRefusal(w, &refusal{status: err.Status(), err: err}, bad.ID)
+	writeRefusal(w, &refusal{status: err.Status(), err: err, id: bad.ID})
 }
 
 // first takes a message that names no session: an initialize opens one; a
@@ -125,12 +125,12 @@ func (sv *server) first(w http.ResponseWriter, r *http.Request, p passage, m jso
 	case m.Kind() == jsonrpc.Request && (method == mcp.MethodDiscover || hasVersion(m)):
 		k = passing
 	default:
-		writeRefusal(w, sv.gate.refuse(http.StatusBadRequest, fault.InvalidRequest, "the request names no session; initialize opens one"), idOf(m))
+		writeRefusal(w, sv.gate.refuse(http.StatusBadRequest, fault.InvalidRequest, "the request names no session; initialize opens one").about(idOf(m)))
 		return
 	}
 	s, no := sv.open(k, Client{Transport: "http", Authorization: p.authorization})
 	if no != nil {
-		writeRefusal(w, no, m.ID())
+		writeRefusal(w, no.about(m.ID()))
 		return
 	}
 	x := newExchange(r)
@@ -164,7 +164,7 @@ func (sv *server) request(w http.ResponseWriter, r *http.Request, s *session, m 
 	id := m.ID()
 	x.carry(m)
 	if no := s.begin(x, id); no != nil {
-		writeRefusal(w, no, id)
+		writeRefusal(w, no.about(id))
 		return
 	}
 	s.era.note(m)
@@ -179,7 +179,7 @@ func (sv *server) request(w http.ResponseWriter, r *http.Request, s *session, m 
 func (sv *server) note(w http.ResponseWriter, r *http.Request, s *session, m jsonrpc.Message) {
 	s.touch(m)
 	if s.put(r.Context(), m) != nil {
-		writeRefusal(w, noSession(sv.Name), "")
+		writeRefusal(w, noSession(sv.Name))
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
@@ -215,7 +215,7 @@ func (sv *server) batch(w http.ResponseWriter, r *http.Request, s *session, whol
 		good = append(good, m)
 	}
 	if no := s.begin(x, ids...); no != nil {
-		writeRefusal(w, no, "")
+		writeRefusal(w, no)
 		return
 	}
 	for i, m := range good {

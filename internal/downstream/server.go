@@ -63,7 +63,7 @@ func (sv *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if no != nil {
 		sv.noteRefusal(r, no)
 		w.Header().Set("Connection", "close")
-		writeRefusal(w, no, "")
+		writeRefusal(w, no)
 		return
 	}
 	switch p.route {
@@ -200,16 +200,22 @@ func sizeText(n int) string {
 	return strconv.Itoa(n) + " bytes"
 }
 
+// about says which request is refused.
+func (no *refusal) about(id jsonrpc.ID) *refusal {
+	no.id = id
+	return no
+}
+
 // errorOrigin says that the error was made here, not by the server.
 const errorOrigin = "gateway"
 
 // writeRefusal answers with an error as JSON-RPC. Without an id the member is
 // left out: the request was not read.
-func writeRefusal(w http.ResponseWriter, no *refusal, id jsonrpc.ID) {
+func writeRefusal(w http.ResponseWriter, no *refusal) {
 	code, text, data := no.err.RPC()
 	var body []byte
-	if id != "" {
-		body = jsonrpc.NewError(id, code, text, data).Bytes()
+	if no.id != "" {
+		body = jsonrpc.NewError(no.id, code, text, data).Bytes()
 	} else {
 		body = append(strconv.AppendInt([]byte(`{"jsonrpc":"2.0","error":{"code":`), int64(code), 10), `,"message":`...)
 		body = append(append(body, jsonrpc.Quote(text)...), `,"data":`...)

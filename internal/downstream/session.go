@@ -325,12 +325,18 @@ func (s *session) Close() error {
 	return nil
 }
 
-// idle tells whether nothing has happened since then and nobody waits.
+// idle tells whether nothing has happened since then and nobody waits. A
+// request whose client left may be answered any time, or never.
 func (s *session) idle(since time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.active || len(s.calls) > 0 || len(s.gets) > 0 || s.used.After(since) {
+	if s.active || len(s.gets) > 0 || s.used.After(since) {
 		return false
+	}
+	for _, x := range s.calls {
+		if !x.left {
+			return false
+		}
 	}
 	for _, st := range s.streams {
 		if st.reader != nil {
