@@ -119,6 +119,10 @@ var errChanged = errors.New("the file was changed by another program meanwhile")
 // could not be written is DB_CATALOG_WRITE, and the file is as it was.
 func (f *File) change(ctx context.Context, edit func(*document) ([]byte, error)) error {
 	unlock, err := platform.Lock(ctx, f.lock)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fault.New(fault.CatalogWrite, f.path).With("another process of Drawbridge is changing the list of servers").
+			Step("repeat in a moment").Because(err)
+	}
 	if err != nil {
 		return f.unwritten(fmt.Errorf("lock %s: %w", f.lock, err))
 	}

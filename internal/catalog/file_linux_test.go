@@ -87,7 +87,7 @@ func needStrace(t *testing.T) {
 	if testing.Short() {
 		t.Skip("faults at each system call: takes long")
 	}
-	if err := exec.Command("/usr/bin/strace", "-o", os.DevNull, "-e", "inject=fsync:error=EIO", "true").Run(); err != nil {
+	if err := exec.Command("/usr/bin/strace", "-f", "-o", os.DevNull, "-e", "trace=fsync", "-e", "inject=fsync:error=EIO", "true").Run(); err != nil {
 		t.Skipf("faults at each system call: strace does not work here: %v", err)
 	}
 }

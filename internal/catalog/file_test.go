@@ -83,7 +83,8 @@ func other(t *testing.T, role, dir string) (*exec.Cmd, *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	c := exec.CommandContext(t.Context(), exe)
-	c.Env = append(os.Environ(), roleVariable+"="+role, platform.HomeVariable+"="+dir)
+	// The race detector would wait a second at the end of each.
+	c.Env = append(os.Environ(), roleVariable+"="+role, platform.HomeVariable+"="+dir, "GORACE=atexit_sleep_ms=0")
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	return c, &stderr
@@ -275,6 +276,26 @@ func TestAFileThatNeverRestsIsLeftAlone(t *testing.T) { // S-34
 		t.Errorf("got %v after %d tries, want %s after %d", err, tries, fault.CatalogWrite, swapTries)
 	}
 	wantText(t, f, strings.Repeat("\n", tries)+fresh)
+}
+
+func TestABusyWriterIsNotWaitedForWithoutEnd(t *testing.T) {
+	f, _ := open(t)
+	put(t, f, fresh)
+	unlock, err := platform.Lock(t.Context(), f.lock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err = f.Add(ctx, added)
+	wantUnwritten(t, f, err, context.DeadlineExceeded)
+	if !strings.Contains(err.Error(), "another process") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := f.Load(); err != nil {
+		t.Errorf("reading waits, too: %v", err)
+	}
 }
 
 func TestALinkedFileStaysALink(t *testing.T) { // S-32

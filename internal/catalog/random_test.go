@@ -78,7 +78,7 @@ func (w *writer) file(servers int) string {
 // files. Each edit checks by itself that nothing beside its entry changed; here
 // is checked that none is refused, and that what was added goes without trace.
 func TestRandomFilesAreEditedExactly(t *testing.T) { // S-33
-	rounds := 2000
+	rounds := 1000
 	if testing.Short() {
 		rounds = 300
 	}

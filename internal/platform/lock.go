@@ -20,15 +20,14 @@ func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, lockLimit)
-	defer cancel()
 	l := flock.New(path, flock.SetPermissions(0o600))
-	ok, err := l.TryLockContext(ctx, 10*time.Millisecond)
-	if err != nil {
+	wait, cancel := context.WithTimeout(ctx, lockLimit)
+	defer cancel()
+	if _, err := l.TryLockContext(wait, 10*time.Millisecond); err != nil {
+		if wait.Err() != nil && ctx.Err() == nil {
+			return nil, fmt.Errorf("held by another process for more than %v: %w", lockLimit, err)
+		}
 		return nil, err
-	}
-	if !ok {
-		return nil, fmt.Errorf("held by another process for more than %v", lockLimit)
 	}
 	return func() { _ = l.Unlock() }, nil // the descriptor's close frees it in any case
 }
