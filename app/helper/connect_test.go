@@ -106,7 +106,7 @@ func TestConnectReachesServersOfEachTransport(t *testing.T) {
 	}
 }
 
-// DESIGN §4: clients strip the environment.
+// Clients strip the environment.
 func TestConnectWorksWithAnEmptyEnvironment(t *testing.T) {
 	web := httptest.NewServer((&mcptest.Server{}).Streamable())
 	defer web.Close()
@@ -152,7 +152,7 @@ func TestLogDoesNotGrowWithTheCalls(t *testing.T) {
 	}
 }
 
-// bridges.md §8: a client that was killed may leave our stdin open.
+// A client that was killed may leave our stdin open.
 func TestConnectEndsWithItsParent(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the parent is a shell script")

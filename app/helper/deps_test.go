@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What is linked here is paid for at every start of every client (DESIGN §1).
+// What is linked here is paid for at every start of every client.
 func TestHelperLinksNothingHeavy(t *testing.T) {
 	cmd := exec.Command("go", "list", "-deps", "-f", "{{.ImportPath}}", ".")
 	out, err := cmd.Output()

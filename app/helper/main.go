@@ -2,9 +2,10 @@
 // people. It connects a client's stdin and stdout with any MCP server, serves
 // any server on a local port, and keeps the list of servers added here.
 //
-// It promises the names, flags, exit codes and output shapes of CLI.md, that
-// stdout carries the protocol and nothing else while a client is connected,
-// and a quick start: what is linked here is paid for by every client.
+// It promises the names, flags, exit codes and output shapes that scripts and
+// config entries rely on, that stdout carries the protocol and nothing else
+// while a client is connected, and a quick start: what is linked here is paid
+// for by every client.
 package main
 
 import (

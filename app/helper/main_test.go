@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	if handled, code := platform.ShimMain(os.Args); handled {
 		os.Exit(code)
 	}
-	testscript.Main(m, map[string]func(){"drawbridge": main})
+	testscript.Main(m, map[string]func(){"drawbridge": main, "oddserver": oddServer})
 }
 
 // The scripts run the program as people and clients do.

@@ -54,7 +54,7 @@ type facts struct {
 	retry  bool
 }
 
-// facts is the table of mcp-access, part 3. A code without a row is our bug.
+// facts is the table of the codes. A code without a row is our bug.
 func (c Code) facts() facts {
 	switch c {
 	case LoginRequired:

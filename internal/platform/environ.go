@@ -11,7 +11,7 @@ import (
 
 // A child gets the variables named here and those configured for it, never our
 // whole environment: what a client or a shell keeps there may be a secret
-// (security.md, S-48). The rule for the list: without it a program does not
+// (S-48). The rule for the list: without it a program does not
 // find its files, its user, its language, its display or its way to the
 // network. Addresses of the user's own session (display, bus) are on it, since
 // every process of the user can find them anyway; an ssh agent's is not. A proxy

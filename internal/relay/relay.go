@@ -57,7 +57,7 @@ type Gate interface {
 const (
 	handshakeLimit = 30 * time.Second       // replayed initialize
 	discoverLimit  = 2 * time.Second        // server/discover, before it is answered as unknown
-	drainLimit     = 300 * time.Millisecond // open calls, after the client left
+	drainLimit     = 150 * time.Millisecond // open calls, after the client left
 	stopLimit      = 2 * time.Second        // pumps, after both sides were closed
 	readLimit      = 100 * time.Millisecond // after them, the read of a client that cannot be woken
 	retryFirst     = time.Second            // eager reconnection, doubled up to retryMost

@@ -13,7 +13,7 @@ import (
 )
 
 // A program that ends again and again is not started more than startsMost times
-// within startsSpan (security S-45); the next message after that may start it.
+// within startsSpan (S-45); the next message after that may start it.
 const (
 	startsMost = 5
 	startsSpan = time.Minute

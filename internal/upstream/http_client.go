@@ -11,15 +11,19 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"drawbridge/internal/fault"
+	"drawbridge/internal/platform"
 )
 
 const (
 	dialLimit = 10 * time.Second // TCP, and TLS again
 	idleLimit = 90 * time.Second
 	maxHops   = 5 // redirects followed for one request
+
+	silenceLimit = 30 * time.Second // for what was sent to be acknowledged
 )
 
 // newTransport makes the pool of connections of one conversation. There is no
@@ -83,10 +87,17 @@ type socket struct {
 func newSockets() *sockets {
 	return &sockets{
 		open: map[*socket]struct{}{},
-		// A peer that is gone without a word is noticed in 15 + 3·5 seconds.
-		dialer: net.Dialer{Timeout: dialLimit, KeepAliveConfig: net.KeepAliveConfig{
+		// A peer that is gone without a word is noticed in 15 + 3·5 seconds when
+		// nothing is under way, else by limitSilence.
+		dialer: net.Dialer{Timeout: dialLimit, Control: limitSilence, KeepAliveConfig: net.KeepAliveConfig{
 			Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}},
 	}
+}
+
+// limitSilence sets silenceLimit on a new connection.
+func limitSilence(_, _ string, c syscall.RawConn) error {
+	_ = platform.LimitSilence(c, silenceLimit) // A system without it has a longer limit of its own.
+	return nil
 }
 
 func (s *sockets) dial(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -18,7 +18,7 @@ import (
 
 // exitWait is how long the end of a stream waits for the end of the program
 // that closed it, so that the error can say how it ended. A request in flight
-// waits for it (security.md, S-46: a second).
+// waits for it (S-46: a second).
 const exitWait = 700 * time.Millisecond
 
 // stdioConn is a conversation with a child process.

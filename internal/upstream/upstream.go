@@ -49,7 +49,7 @@ type Options struct {
 // Patience holds the two waits of ending a child.
 type Patience struct{ Close, Term time.Duration }
 
-// The waits of DESIGN §12: the user's stop, and our own end.
+// The waits: the user's stop, and our own end.
 var (
 	UserStop = Patience{2 * time.Second, 3 * time.Second}
 	OwnEnd   = Patience{300 * time.Millisecond, 400 * time.Millisecond}
