@@ -93,6 +93,7 @@ func TestAKilledSupervisorTakesTheTreeWithIt(t *testing.T) {
 	wantDead(t, 2*time.Second, pids...)
 }
 
+// S-41.
 func TestAStoppedSupervisorDoesNotSaveTheTree(t *testing.T) {
 	dir := t.TempDir()
 	c := mustStart(t, "tree", dir)
@@ -106,6 +107,7 @@ func TestAStoppedSupervisorDoesNotSaveTheTree(t *testing.T) {
 	wantDead(t, 2*time.Second, append(pids, c.tree.process.Pid)...)
 }
 
+// S-44.
 func TestStopEndsTheWholeTree(t *testing.T) {
 	dir := t.TempDir()
 	c := mustStart(t, "tree", dir)
@@ -120,6 +122,7 @@ func TestStopEndsTheWholeTree(t *testing.T) {
 	}
 }
 
+// S-40.
 func TestWhatAProgramLeavesEndsWithIt(t *testing.T) {
 	dir := t.TempDir()
 	c := mustStart(t, "litter", dir)
@@ -213,7 +216,7 @@ func TestTheSweepGoesByOwnerAndStartTime(t *testing.T) {
 
 // S-49
 func TestStartingAndStoppingLeavesNothing(t *testing.T) {
-	cycles := 100
+	cycles := 1000
 	if testing.Short() {
 		cycles = 20
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 )
 
+// W-11.
 func TestAWatcherLearnsThatItsParentIsGone(t *testing.T) {
 	middle, out := startPlain(t, "middle")
 	pid := 0

@@ -49,6 +49,7 @@ func TestSessionLostAndReplaced(t *testing.T) {
 	}
 }
 
+// W-03.
 func TestRefusalsThatSpeakOfTheSession(t *testing.T) {
 	for name, row := range map[string]struct {
 		status int
@@ -132,6 +133,7 @@ func TestServerDownAtFirst(t *testing.T) {
 	}
 }
 
+// S-54.
 func TestUnknownHostIsTheNetwork(t *testing.T) {
 	p := dialTo(t, "http://drawbridge-test.invalid/mcp")
 	p.request(1, "initialize", helloParams)
@@ -142,6 +144,7 @@ func TestUnknownHostIsTheNetwork(t *testing.T) {
 	}
 }
 
+// S-52.
 func TestCallWithALimit(t *testing.T) {
 	for _, kind := range []catalog.Transport{catalog.HTTP, catalog.SSE} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -165,7 +168,7 @@ func TestCallWithALimit(t *testing.T) {
 	}
 }
 
-// Close tells the server, ends what is open, and leaves nothing behind.
+// F-135, S-49: close tells the server, ends what is open, and leaves nothing behind.
 func TestCloseLeavesNothing(t *testing.T) {
 	f := newFake(t)
 	streams := make(chan struct{}, 10)
@@ -207,6 +210,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	flat(t, before)
 }
 
+// F-135.
 func TestCloseIsSoonThoughTheServerHangs(t *testing.T) {
 	f := newFake(t)
 	f.hook = func(w http.ResponseWriter, r *http.Request, m jsonrpc.Message) bool {

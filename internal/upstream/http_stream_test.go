@@ -66,6 +66,7 @@ func TestProgressComesBeforeItsAnswer(t *testing.T) {
 	}
 }
 
+// W-01.
 func TestServerRequestsPassWithinAStream(t *testing.T) {
 	f := newFake(t)
 	answers := make(chan string, 1)
@@ -152,6 +153,7 @@ func TestStreamOfACallIsResumed(t *testing.T) {
 	}
 }
 
+// S-51.
 func TestStreamThatCannotBeResumedIsALostCall(t *testing.T) {
 	for name, id := range map[string]string{"server refuses": "e1", "no event id": ""} {
 		t.Run(name, func(t *testing.T) {
@@ -233,6 +235,7 @@ func (f *fake) listening(opened chan<- http.Header, lines <-chan string) {
 	}
 }
 
+// F-134, S-51.
 func TestServersOwnStreamIsKeptOpen(t *testing.T) {
 	f := newFake(t)
 	opened, lines := make(chan http.Header, 10), make(chan string)
@@ -262,7 +265,7 @@ func TestServersOwnStreamIsKeptOpen(t *testing.T) {
 	}
 }
 
-// The session is found lost on the server's stream, so the next call need not
+// W-03: the session is found lost on the server's stream, so the next call need not
 // find out.
 func TestSessionLostIsSeenOnTheServersStream(t *testing.T) {
 	f := newFake(t)
@@ -439,7 +442,7 @@ func TestFastCallPassesSlowOnes(t *testing.T) {
 	p.ok(2, "ping", "")
 }
 
-// Every call is answered once over 64 in flight, and a reused connection does
+// S-49: every call is answered once over 64 in flight, and a reused connection does
 // for each of them.
 func TestManyInFlight(t *testing.T) {
 	f := newFake(t)
@@ -463,6 +466,7 @@ func TestManyInFlight(t *testing.T) {
 	flat(t, before)
 }
 
+// S-51.
 func TestCursorPausesWithinItsBounds(t *testing.T) {
 	for _, row := range []struct {
 		at          cursor

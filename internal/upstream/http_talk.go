@@ -140,6 +140,9 @@ func (t *talk) begin(m jsonrpc.Message, prepare func(*call), run func(context.Co
 	k.gate = t.gate
 	ctx, cancel := context.WithCancelCause(t.life)
 	k.cancel = cancel
+	if old := t.open[k.id]; old != nil {
+		t.takeLocked(old) // cancelled: what becomes of it is no news of k
+	}
 	t.open[k.id] = k
 	if limit := t.limitOf(k); limit > 0 {
 		k.timer = time.AfterFunc(limit, func() { t.expire(k, limit) })

@@ -41,6 +41,7 @@ func TestHeadersOfALegacyConversation(t *testing.T) {
 	}
 }
 
+// S-02.
 func TestMessagesArriveByteByByteAsSent(t *testing.T) {
 	f := newFake(t)
 	p := dialTo(t, f.URL)
@@ -111,6 +112,7 @@ func TestBadConfigurationIsRefusedAtDial(t *testing.T) {
 	}
 }
 
+// F-133.
 func TestNothingIsDialledBeforeTheFirstMessage(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -402,6 +404,7 @@ func TestTooLargeAnswers(t *testing.T) {
 	}
 }
 
+// W-09.
 func TestBatchesAreSplitForOneVersionOnly(t *testing.T) {
 	for version, split := range map[string]bool{"2025-03-26": true, "2025-06-18": false} {
 		f := newFake(t)

@@ -33,6 +33,9 @@ type line struct {
 	to    *url.URL
 	err   error
 	end   context.CancelCauseFunc
+
+	posting int           // POSTs of requests under way; guarded by talk.mu
+	idle    chan struct{} // closed when there are none any more; nil while nobody waits for it
 }
 
 func newSSE(ctx context.Context, l *link) *legacy {
@@ -124,12 +127,52 @@ func (c *legacy) run(ctx context.Context, n *line, limit time.Duration) {
 		close(n.ready)
 		return
 	}
+	c.settle(ctx, n)
 	c.failAll(err, func(k *call) bool { return k.line == n })
 	c.mu.Lock()
 	dropped := c.now != n // By a POST that found the session gone.
 	c.mu.Unlock()
 	if !dropped && c.life.Err() == nil {
 		c.finish(err)
+	}
+}
+
+// settleLimit is how long a stream that ended waits for POSTs under way. They
+// tell whether the server took their requests: one that was restarted says that
+// it does not know the session, so they may be sent again.
+const settleLimit = 500 * time.Millisecond
+
+// settle waits for the POSTs of requests on a stream that ended.
+func (c *legacy) settle(ctx context.Context, n *line) {
+	c.mu.Lock()
+	if n.posting == 0 {
+		c.mu.Unlock()
+		return
+	}
+	idle := make(chan struct{})
+	n.idle = idle
+	c.mu.Unlock()
+	limit := time.NewTimer(settleLimit)
+	defer limit.Stop()
+	select {
+	case <-idle:
+	case <-limit.C:
+	case <-ctx.Done():
+	}
+}
+
+// posts counts a POST of a request; the returned function is called at its end.
+func (c *legacy) posts(n *line) (done func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n.posting++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if n.posting--; n.posting == 0 && n.idle != nil {
+			close(n.idle)
+			n.idle = nil
+		}
 	}
 }
 
@@ -215,6 +258,7 @@ func (c *legacy) ask(ctx context.Context, k *call, m jsonrpc.Message) {
 		c.fail(k, unsent(k.line.err))
 		return
 	}
+	defer c.posts(k.line)()
 	resp, err := c.do(ctx, http.MethodPost, k.line.to, c.postHeader(), m.Bytes())
 	if err != nil {
 		c.fail(k, c.wireFault(ctx, err))

@@ -325,6 +325,7 @@ func TestNoStreamThere(t *testing.T) {
 	}
 }
 
+// F-123.
 func TestEndpointEventIsWaitedForWithinALimit(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		streamHead(w)

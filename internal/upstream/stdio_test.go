@@ -213,6 +213,7 @@ func TestAnErrorRepeatsNoConfiguredSecret(t *testing.T) {
 	}
 }
 
+// W-29.
 func TestACommandThatCannotRunSaysWhy(t *testing.T) {
 	dir := t.TempDir()
 	locked := filepath.Join(dir, "locked")

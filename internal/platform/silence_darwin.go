@@ -1,0 +1,11 @@
+package platform
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func limitSilence(fd uintptr, d time.Duration) error {
+	return unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_RXT_CONNDROPTIME, max(1, int(d.Seconds())))
+}

@@ -1,0 +1,56 @@
+package upstream
+
+import (
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+
+	"drawbridge/internal/fault"
+	"drawbridge/internal/jsonrpc"
+)
+
+// W-04: a call that is on its way while the stream ends is not given up before
+// its POST tells whether the server took it. One that a restarted server does
+// not know may be sent again, and the conversation goes on.
+func TestPostUnderWayAtTheEndOfTheStream(t *testing.T) {
+	for name, row := range map[string]struct {
+		status int
+		lost   bool
+	}{"taken": {202, false}, "not known": {404, true}} {
+		t.Run(name, func(t *testing.T) {
+			o := newOldServer()
+			let := make(chan struct{})
+			var done atomic.Bool
+			o.onPost = func(w http.ResponseWriter, m jsonrpc.Message) bool {
+				if m.Method() != "tools/call" || done.Swap(true) {
+					return false
+				}
+				o.cutAll()
+				<-let
+				w.WriteHeader(row.status)
+				return true
+			}
+			p := dialOld(t, serveOld(t, o))
+			p.greet()
+			p.request(2, "tools/call", "")
+			c := p.Conn.(*legacy)
+			eventually(t, "the end of the stream is seen", func() bool {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				return c.now != nil && c.now.idle != nil
+			})
+			close(let)
+			err := p.failure(2)
+			if !row.lost {
+				wantCode(t, err, fault.ConnectionLost)
+				return
+			}
+			if !errors.Is(err, ErrSessionLost) {
+				t.Fatalf("got %v, want a lost session", err)
+			}
+			p.greet()
+			p.ok(3, "tools/call", "")
+		})
+	}
+}
