@@ -51,6 +51,7 @@ func TestConnectAnswersForAServerThatIsNotThere(t *testing.T) {
 	}
 }
 
+// W-29.
 func TestConnectAnswersWithABrokenCatalog(t *testing.T) {
 	p := start(t, home(t, `oops`), "connect", "x")
 	if got := decode[rpcError](t, p.ask(hello)); got.Error.Data.Code != "DB_CATALOG_INVALID" {
@@ -93,7 +94,7 @@ func TestConnectReachesServersOfEachTransport(t *testing.T) {
 			if code := p.exit(); code != 0 {
 				t.Errorf("exit code %d, want 0; stderr: %s", code, p.stderr)
 			}
-			if took := time.Since(began); took > 5*time.Second {
+			if took := time.Since(began); took > endLimit {
 				t.Errorf("ended %v after stdin, want about a second at most", took)
 			}
 		})
@@ -127,11 +128,18 @@ func TestConnectEndsWhenInterrupted(t *testing.T) {
 	defer web.Close()
 	p := start(t, nil, "mcp", "connect", web.URL)
 	p.ask(hello)
+	began := time.Now()
 	p.interrupt()
 	if code := p.exit(); code != 0 {
 		t.Errorf("exit code %d, want 0; stderr: %s", code, p.stderr)
 	}
+	if took := time.Since(began); took > endLimit {
+		t.Errorf("ended %v after the signal, want about a second at most", took)
+	}
 }
+
+// endLimit is the second that a helper has to end, and room for a busy machine.
+const endLimit = 2 * time.Second
 
 // W-17: a helper that runs for weeks does not fill the client's log.
 func TestLogDoesNotGrowWithTheCalls(t *testing.T) {
@@ -139,20 +147,30 @@ func TestLogDoesNotGrowWithTheCalls(t *testing.T) {
 	defer web.Close()
 	p := start(t, nil, "mcp", "connect", web.URL)
 	p.ask(hello)
-	for n := range 1000 {
-		p.ask(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"echo","arguments":{"secret":"hunter2"}}}`, n+2))
+	const calls, atOnce = 10_000, 100
+	for first := 0; first < calls; first += atOnce {
+		var lines strings.Builder
+		for n := range atOnce {
+			fmt.Fprintf(&lines, `{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"echo","arguments":{"secret":"hunter2"}}}`+"\n", first+n+2)
+		}
+		if _, err := io.WriteString(p.stdin, lines.String()); err != nil {
+			t.Fatal(err)
+		}
+		for range atOnce {
+			p.line()
+		}
 	}
 	p.stdin.Close()
 	p.exit()
 	if got := p.stderr.Len(); got > 2048 {
-		t.Errorf("%d bytes of log after 1000 calls:\n%.500s", got, p.stderr)
+		t.Errorf("%d bytes of log after %d calls:\n%.500s", got, calls, p.stderr)
 	}
 	if strings.Contains(p.stderr.String(), "hunter2") {
 		t.Error("the log holds what a call carried")
 	}
 }
 
-// A client that was killed may leave our stdin open.
+// W-11: a client that was killed may leave our stdin open.
 func TestConnectEndsWithItsParent(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the parent is a shell script")
@@ -170,8 +188,8 @@ func TestConnectEndsWithItsParent(t *testing.T) {
 			go func() { _, err := io.Copy(io.Discard, p.stdout); ended <- err }()
 			select {
 			case <-ended:
-			case <-time.After(10 * time.Second):
-				t.Error("still running 10 s after its parent was killed")
+			case <-time.After(endLimit):
+				t.Errorf("still running %v after its parent was killed", endLimit)
 			}
 		})
 	}

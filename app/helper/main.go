@@ -12,6 +12,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"drawbridge/internal/platform"
@@ -28,8 +29,20 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
+// memoryLimit is where the collector begins to work harder: room for four of
+// the largest messages with a copy of each.
+const memoryLimit = 512 << 20
+
+// limitMemory sets memoryLimit, unless the environment says otherwise.
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+}
+
 // run executes one command line and returns the exit code.
 func run(args []string) int {
+	limitMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, form: text}

@@ -28,6 +28,10 @@ func TestMain(m *testing.M) {
 	if handled, code := platform.ShimMain(os.Args); handled {
 		os.Exit(code)
 	}
+	// The race detector would have every process linger for a second.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"drawbridge": main, "oddserver": oddServer})
 }
 

@@ -146,7 +146,7 @@ d: "2026-01-01"
 	}
 }
 
-// One form, on stderr, and the exit code of the code's row.
+// W-29: one form, on stderr, and the exit code of the code's row.
 func TestErrorsHaveOneForm(t *testing.T) {
 	tests := []struct {
 		name string

@@ -126,8 +126,9 @@ func (v *conversation) talk() []string {
 	return slices.Clone(v.transcript)
 }
 
-// A client gets the same bytes through us as without us: answers, errors,
-// progress before its answer, and the server's own requests.
+// S-02, W-01, W-10, F-132, F-145: a client gets the same bytes through us as
+// without us: answers, errors, progress before its answer, and the server's own
+// requests.
 func TestBytesEqualThoseOfTheDirectConnection(t *testing.T) {
 	for _, m := range modes {
 		t.Run(m.arg, func(t *testing.T) {

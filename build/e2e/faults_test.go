@@ -14,8 +14,8 @@ import (
 	"drawbridge/build/bench/proc"
 )
 
-// A server killed between two calls and started again is used by the next call
-// as if nothing had happened.
+// F-138, W-04: a server killed between two calls and started again is used by
+// the next call as if nothing had happened.
 func TestNextCallSucceedsAfterTheServerWasKilled(t *testing.T) {
 	for _, m := range modes {
 		t.Run(m.arg, func(t *testing.T) {
@@ -79,8 +79,8 @@ func exists(pid int) bool {
 // deathLimit is the second that issue 2 gives, and room for a busy machine.
 const deathLimit = 2 * time.Second
 
-// Whatever way the client's side dies, no process of ours or below us is left:
-// neither the server nor its child, grandchild or, on Linux, its daemon. The
+// S-40, W-11: whatever way the client's side dies, no process of ours or below
+// us is left: neither the server nor its child, grandchild or, on Linux, its daemon. The
 // server ignores SIGTERM and the end of its stdin.
 func TestNothingIsLeftWhenTheClientsSideIsKilled(t *testing.T) {
 	if !proc.Known() {

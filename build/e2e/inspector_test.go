@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A server is added, listed with its type, and used by a real client that
-// starts what mcp config printed.
+// F-090, F-144, S-23: a server is added, listed with its type, and used by a
+// real client that starts what mcp config printed.
 func TestInspectorUsesAnAddedServer(t *testing.T) {
 	for _, m := range modes {
 		t.Run(m.arg, func(t *testing.T) {

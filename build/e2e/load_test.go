@@ -22,8 +22,8 @@ const (
 	pingBound = 50 * time.Millisecond
 )
 
-// While 100 calls are under way a ping returns at once and a cancellation
-// reaches the server.
+// W-02, S-53: while 100 calls are under way a ping returns at once and a
+// cancellation reaches the server.
 func TestSlowCallsHoldUpNothing(t *testing.T) {
 	for _, route := range routes {
 		t.Run(route.name, func(t *testing.T) {

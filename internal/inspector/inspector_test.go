@@ -183,6 +183,7 @@ func TestCursorIsHandedBackAsGiven(t *testing.T) {
 	}
 }
 
+// S-52.
 func TestGivingUpTellsTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		told := make(chan string, 1)

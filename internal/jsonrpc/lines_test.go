@@ -104,6 +104,7 @@ func TestLineReaderSkipsWhatIsTooLong(t *testing.T) {
 	}
 }
 
+// S-65.
 func TestLineReaderLimitIsExact(t *testing.T) {
 	for _, end := range []string{"\n", "\r\n", ""} {
 		if got := read(t, strings.NewReader(ping+end), len(ping)); fmt.Sprint(got) != fmt.Sprint([]string{ping}) {

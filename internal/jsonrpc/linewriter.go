@@ -18,6 +18,7 @@ type LineWriter struct {
 	written uint64 // batches below this one are out, or failed
 	err     error  // of the writer; it stays
 	failed  uint64 // the first batch it concerns
+	got     int    // bytes of that batch that are out all the same
 }
 
 const (
@@ -25,6 +26,12 @@ const (
 	maxQueue = 1 << 20  // bytes that wait; more of them wait with their caller
 	maxSpare = 256 << 10
 )
+
+// place is where a line waits: its batch, and where in it the line ends.
+type place struct {
+	batch uint64
+	end   int
+}
 
 var lineEnd = []byte{'\n'}
 
@@ -38,50 +45,50 @@ func NewLineWriter(w io.Writer) *LineWriter {
 // error of that writer stays and is returned by every later call.
 func (l *LineWriter) Write(m Message) error {
 	line := m.OneLine()
-	batch, queued := l.enqueue(line)
+	at, queued := l.enqueue(line)
 	l.turn <- struct{}{}
 	defer func() { <-l.turn }()
 	if !queued {
 		return l.writeNow(line)
 	}
-	return l.writeBatch(batch)
+	return l.writeBatch(at)
 }
 
-func (l *LineWriter) enqueue(line []byte) (batch uint64, queued bool) {
+func (l *LineWriter) enqueue(line []byte) (at place, queued bool) {
 	if len(line) > direct {
-		return 0, false
+		return place{}, false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil || len(l.queue)+len(line) >= maxQueue {
-		return 0, false
+		return place{}, false
 	}
 	l.queue = append(append(l.queue, line...), '\n')
-	return l.batch, true
+	return place{l.batch, len(l.queue)}, true
 }
 
 // writeBatch writes what waits, unless an earlier turn took this batch along.
-func (l *LineWriter) writeBatch(batch uint64) error {
+func (l *LineWriter) writeBatch(at place) error {
 	l.mu.Lock()
-	if l.written > batch || l.err != nil {
+	if l.written > at.batch || l.err != nil {
 		defer l.mu.Unlock()
-		return l.errorOfLocked(batch)
+		return l.errorOfLocked(at)
 	}
 	out := l.queue
 	l.queue, l.spare = l.spare[:0], nil
 	l.batch++
 	l.mu.Unlock()
 
-	_, err := l.w.Write(out)
+	n, err := l.w.Write(out)
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.written = batch + 1
+	l.written = at.batch + 1
 	if cap(out) <= maxSpare {
 		l.spare = out
 	}
-	l.failLocked(batch, err)
-	return err
+	l.failLocked(at.batch, n, err)
+	return l.errorOfLocked(at)
 }
 
 // writeNow writes one line past the queue. Lines of other callers have no order
@@ -98,22 +105,22 @@ func (l *LineWriter) writeNow(line []byte) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.failLocked(next, err)
+	l.failLocked(next, 0, err)
 	return err
 }
 
-func (l *LineWriter) failLocked(batch uint64, err error) {
+func (l *LineWriter) failLocked(batch uint64, got int, err error) {
 	if err != nil && l.err == nil {
-		l.err, l.failed = err, batch
+		l.err, l.failed, l.got = err, batch, got
 		l.queue = nil
 	}
 }
 
-// errorOfLocked is what became of a batch: it may have gone out before the
+// errorOfLocked is what became of a line: it may have gone out before the
 // writer failed.
-func (l *LineWriter) errorOfLocked(batch uint64) error {
-	if l.err != nil && batch >= l.failed {
-		return l.err
+func (l *LineWriter) errorOfLocked(at place) error {
+	if at.batch < l.failed || at.batch == l.failed && at.end <= l.got {
+		return nil
 	}
-	return nil
+	return l.err
 }

@@ -166,3 +166,40 @@ func TestLineWriterKeepsLinesWholeAndInOrder(t *testing.T) {
 		}
 	}
 }
+
+// half takes one line and then fails, as a pipe does whose reader died.
+type half struct {
+	turn chan struct{}
+	n    int
+}
+
+func (h *half) Write(b []byte) (int, error) {
+	<-h.turn
+	if h.n++; h.n == 1 {
+		return len(b), nil
+	}
+	return bytes.IndexByte(b, '\n') + 1, io.ErrClosedPipe
+}
+
+// A line that is out may have been read: its writer must not be told that it
+// was not, though a line that went out with it failed.
+func TestLineWriterTellsLinesOfOneBatchApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &half{turn: make(chan struct{})}
+		l := NewLineWriter(h)
+		errs := make([]error, 3)
+		var wg sync.WaitGroup
+		for i := range errs {
+			wg.Go(func() { errs[i] = l.Write(NewNotification("m", nil)) })
+			synctest.Wait()
+		}
+		close(h.turn)
+		wg.Wait()
+		if errs[0] != nil || errs[1] != nil || !errors.Is(errs[2], io.ErrClosedPipe) {
+			t.Errorf("got %v, want only the last line failed", errs)
+		}
+		if err := l.Write(NewNotification("m", nil)); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("a later write gives %v", err)
+		}
+	})
+}

@@ -8,8 +8,8 @@ import (
 
 const call = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":`
 
-// S-01, S-68: what two parsers could read differently is refused, what is no
-// JSON is called that, and the request is named where it can be.
+// S-01, S-65, S-68: what two parsers could read differently is refused, what is
+// no JSON is called that, and the request is named where it can be.
 func TestParseRefuses(t *testing.T) {
 	deep := strings.Repeat("[", MaxDepth+1) + strings.Repeat("]", MaxDepth+1)
 	many := func(n int) string {
@@ -197,7 +197,7 @@ func itoa(i int) string {
 	return itoa(i/10) + itoa(i%10)
 }
 
-// S-02: what passes is kept as it came.
+// S-02, S-65: what passes is kept as it came.
 func TestParseKeeps(t *testing.T) {
 	deep := strings.Repeat("[", MaxDepth-2) + strings.Repeat("]", MaxDepth-2)
 	tests := []struct {
@@ -324,6 +324,7 @@ func TestOneLineChangesLineBreaksOnly(t *testing.T) {
 	}
 }
 
+// W-09.
 func TestBatchIsSplit(t *testing.T) {
 	in := ` [ {"jsonrpc":"2.0","id":1,"method":"ping"} ,{"x":[1,2]},[1]]`
 	_, err := Parse([]byte(in))

@@ -28,6 +28,7 @@ type Background struct {
 const (
 	againFirst = time.Second
 	againMost  = 2 * time.Minute
+	againGood  = time.Minute // an endpoint that listened so long was no failure
 )
 
 // Run keeps the endpoints of the newest list that came from servers until ctx
@@ -51,13 +52,17 @@ func (b *Background) Run(ctx context.Context, servers <-chan []catalog.Server) e
 			for _, s := range list {
 				want[s.Name] = s
 			}
+			var ending []running // all at once: each may take a second
 			for name, r := range now {
 				if s, ok := want[name]; ok && reflect.DeepEqual(s, r.server) {
 					continue
 				}
 				r.cancel()
-				<-r.done
+				ending = append(ending, r)
 				delete(now, name)
+			}
+			for _, r := range ending {
+				<-r.done
 			}
 			for name, s := range want {
 				if _, ok := now[name]; ok {
@@ -74,7 +79,8 @@ func (b *Background) Run(ctx context.Context, servers <-chan []catalog.Server) e
 
 // keep runs one endpoint, and again when it failed for a passing reason.
 func (b *Background) keep(ctx context.Context, s catalog.Server) {
-	for pause := againFirst; ctx.Err() == nil; pause = min(2*pause, againMost) {
+	for pause := time.Duration(0); ctx.Err() == nil; {
+		began := time.Now()
 		err := b.once(ctx, s)
 		if ctx.Err() != nil {
 			return
@@ -83,6 +89,7 @@ func (b *Background) keep(ctx context.Context, s catalog.Server) {
 		if fault.IsCode(err, fault.NameInvalid) || fault.IsCode(err, fault.StateNewer) {
 			return // trying again changes nothing
 		}
+		pause = pauseAfter(pause, time.Since(began))
 		t := time.NewTimer(pause + rand.N(pause/5+1))
 		select {
 		case <-ctx.Done():
@@ -91,6 +98,15 @@ func (b *Background) keep(ctx context.Context, s catalog.Server) {
 		case <-t.C:
 		}
 	}
+}
+
+// pauseAfter is the pause that follows a try: longer than the last, unless the
+// endpoint listened a good while in between.
+func pauseAfter(last, lived time.Duration) time.Duration {
+	if lived >= againGood {
+		last = 0
+	}
+	return min(max(2*last, againFirst), againMost)
 }
 
 func (b *Background) once(ctx context.Context, s catalog.Server) error {

@@ -114,6 +114,7 @@ func TestBusyPortIsNamed(t *testing.T) {
 	}
 }
 
+// F-143, F-145.
 func TestEndpointServesAndEnds(t *testing.T) {
 	e, err := Listen(t.Context(), Config{Server: demoServer(t, "demo"), Session: options()})
 	if err != nil {

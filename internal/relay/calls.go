@@ -18,14 +18,12 @@ func (r *relay) failed(l *link, e *jsonrpc.CallError) {
 	if ch := l.own[e.ID]; ch != nil {
 		delete(l.own, e.ID)
 		r.mu.Unlock()
-		ch <- outcome{err: e.Err}
+		ch <- outcome{err: e}
 		return
 	}
 	if e.ID == "" {
-		if forgotten && r.Reconnect {
-			if r.link == l && r.state == up {
-				r.connectLocked(l, 0)
-			}
+		if forgotten && r.Reconnect && r.link == l && r.state == up {
+			r.connectLocked(l, 0)
 		}
 		r.mu.Unlock()
 		return
@@ -36,7 +34,7 @@ func (r *relay) failed(l *link, e *jsonrpc.CallError) {
 		return
 	}
 	if forgotten && r.mayRepeat(c) {
-		c.again, c.on = true, nil
+		c.again, c.on, c.sending = true, nil, false
 		if r.link == l && r.state == up && c.epoch == l.epoch {
 			r.connectLocked(l, 0)
 		}
@@ -64,13 +62,7 @@ func (r *relay) lost(l *link, err error) {
 		l.dead, l.err = true, err
 	}
 	dead := r.orphansLocked(l)
-	var withdrawn []jsonrpc.ID
-	for id, on := range r.asked {
-		if on == l {
-			delete(r.asked, id)
-			withdrawn = append(withdrawn, id)
-		}
-	}
+	withdrawn := r.withdrawLocked(l)
 	for id, ch := range l.own {
 		delete(l.own, id)
 		ch <- outcome{err: err}
@@ -78,10 +70,13 @@ func (r *relay) lost(l *link, err error) {
 	current := r.link == l && r.state == up
 	if current {
 		r.link, r.state = nil, down
+		if time.Since(r.since) >= retrySteady {
+			r.backoff = 0
+		}
 	}
 	leaving := r.leaving || r.ctx.Err() != nil
-	if current && r.Reconnect && r.Eager && r.greeted && !leaving {
-		r.connectLocked(nil, retryFirst)
+	if current && r.eagerLocked() {
+		r.connectLocked(nil, r.backoffLocked())
 	}
 	r.mu.Unlock()
 	if leaving {
@@ -93,12 +88,27 @@ func (r *relay) lost(l *link, err error) {
 			r.refuse(c.msg.ID(), r.lossOf(c, err))
 		}
 	}
-	for _, id := range withdrawn {
-		r.toClient(jsonrpc.NewNotification(mcp.MethodCancelled,
-			[]byte(`{"requestId":`+string(id)+`,"reason":"the connection to the server ended"}`)))
-	}
+	r.withdraw(withdrawn)
 	if current && !r.Reconnect {
 		r.stop(fault.Of(err, r.Server))
+	}
+}
+
+// withdrawLocked forgets what the server asked the client on l.
+func (r *relay) withdrawLocked(l *link) (ids []jsonrpc.ID) {
+	for id, on := range r.asked {
+		if on == l {
+			delete(r.asked, id)
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// withdraw tells the client that nobody waits for these answers any more.
+func (r *relay) withdraw(ids []jsonrpc.ID) {
+	for _, id := range ids {
+		r.toClient(cancellation(id, "the connection to the server ended"))
 	}
 }
 
@@ -135,33 +145,39 @@ func (r *relay) lossOf(c *call, cause error) error {
 // expire answers a call whose time is up and tells the server.
 func (r *relay) expire(id jsonrpc.ID, c *call, limit time.Duration) {
 	r.mu.Lock()
-	if r.open[id] != c || c.cancelled {
-		r.mu.Unlock()
+	defer r.mu.Unlock()
+	if r.open[id] != c || c.cancelled || r.leaving {
 		return
 	}
 	delete(r.open, id)
 	r.unqueueLocked(id)
-	l := c.on
-	r.mu.Unlock()
-	if c.msg.Method() == mcp.MethodDiscover {
-		r.toClient(jsonrpc.NewError(id, jsonrpc.CodeMethodNotFound, "Method not found: "+mcp.MethodDiscover, nil))
-	} else {
-		r.refuse(id, fault.New(fault.Timeout, r.Server).With("no answer within %v", limit))
-	}
-	if l != nil {
-		r.send(l, cancellation(id, "no answer in time"))
-	}
+	l, method := c.on, c.msg.Method()
+	r.wg.Go(func() {
+		if method == mcp.MethodDiscover {
+			r.toClient(jsonrpc.NewError(id, jsonrpc.CodeMethodNotFound, "Method not found: "+method, nil))
+		} else {
+			r.refuse(id, fault.New(fault.Timeout, r.Server).With("no answer within %v", limit))
+		}
+		if l != nil && method != mcp.MethodInitialize { // which must not be cancelled
+			r.tell(l, cancellation(id, "no answer in time"))
+		}
+	})
 }
 
 func cancellation(id jsonrpc.ID, reason string) jsonrpc.Message {
 	return jsonrpc.NewNotification(mcp.MethodCancelled, []byte(`{"requestId":`+string(id)+`,"reason":"`+reason+`"}`))
 }
 
+// cancelledID is the id that a notifications/cancelled names.
+func cancelledID(m jsonrpc.Message) jsonrpc.ID {
+	v, _ := jsonrpc.Member(m.Params(), "requestId")
+	return jsonrpc.ID(v)
+}
+
 // cancelLocked notes a cancellation. It is true when the call was still
 // waiting for a connection, so that the server need not hear of either.
 func (r *relay) cancelLocked(m jsonrpc.Message) bool {
-	v, _ := jsonrpc.Member(m.Params(), "requestId")
-	id := jsonrpc.ID(v)
+	id := cancelledID(m)
 	c := r.open[id]
 	if c == nil || c.cancelled {
 		return false
@@ -175,8 +191,9 @@ func (r *relay) cancelLocked(m jsonrpc.Message) bool {
 	c.cancelled = true
 	r.cancelled = append(r.cancelled, id)
 	if len(r.cancelled) > keptCancelled {
-		delete(r.open, r.cancelled[0])
-		r.cancelled = r.cancelled[1:]
+		oldest := r.cancelled[0]
+		r.settleLocked(oldest, r.open[oldest])
+		delete(r.open, oldest)
 	}
 	return false
 }
@@ -190,29 +207,28 @@ func (r *relay) unqueueLocked(id jsonrpc.ID) {
 	}
 }
 
-// leave ends the server's side after the client left: calls about to be
-// answered get a moment, the rest are cancelled, the session is closed.
-func (r *relay) leave() {
+// leave ends the server's side after the client left: what is under way gets a
+// moment, calls still open are cancelled, the session is closed.
+func (r *relay) leave(handled <-chan struct{}) {
+	r.drain(handled)
 	r.mu.Lock()
 	r.leaving = true
-	l, busy := r.link, len(r.open) > len(r.cancelled)
-	r.mu.Unlock()
-	if l == nil {
-		return
-	}
-	if busy && r.ctx.Err() == nil {
-		r.drain()
-	}
-	r.mu.Lock()
+	l := r.link
 	var rest []jsonrpc.ID
 	for id, c := range r.open {
-		if c.on == l && !c.cancelled && c.msg.Method() != mcp.MethodInitialize {
+		if c.timer != nil {
+			c.timer.Stop()
+		}
+		if c.on != nil && c.on == l && !c.cancelled && c.msg.Method() != mcp.MethodInitialize {
 			rest = append(rest, id)
 		}
 	}
 	r.mu.Unlock()
+	if l == nil {
+		return
+	}
 	// The relay's own context may be over; the server is told all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), drainLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), tellLimit)
 	defer cancel()
 	for _, id := range rest {
 		if l.conn.Send(ctx, cancellation(id, "the client left")) != nil {
@@ -222,25 +238,25 @@ func (r *relay) leave() {
 	l.conn.Close()
 }
 
-// drain waits a moment for the open calls' answers.
-func (r *relay) drain() {
+// drain waits a moment for what the client said last to be handled and for the
+// answers to it.
+func (r *relay) drain(handled <-chan struct{}) {
 	end := time.NewTimer(drainLimit)
 	defer end.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for busy := true; busy; {
 		select {
+		case <-handled:
+			handled = nil // its turn is over, the calls' begins
+		case <-tick.C:
 		case <-end.C:
 			return
 		case <-r.ctx.Done():
 			return
-		case <-tick.C:
 		}
 		r.mu.Lock()
-		done := len(r.open) <= len(r.cancelled)
+		busy = handled != nil || len(r.open) > len(r.cancelled)
 		r.mu.Unlock()
-		if done {
-			return
-		}
 	}
 }

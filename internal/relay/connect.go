@@ -3,7 +3,9 @@ package relay
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,16 +22,12 @@ type replay struct {
 	ready   bool            // the client sent notifications/initialized
 	level   jsonrpc.Message // its last logging/setLevel
 	subs    map[string]jsonrpc.Message
-	serial  int
 }
 
-// remember keeps the client's messages that make up the session's state.
-// r.mu is held.
-func (r *relay) remember(method string, m jsonrpc.Message) {
-	switch method {
-	case mcp.MethodInitialize:
-		r.hello, r.greeted, r.ready = m, false, false
-		r.level, r.subs = jsonrpc.Message{}, map[string]jsonrpc.Message{}
+// rememberLocked keeps what makes up the session's state, of what is being
+// sent. What waits in the queue is not told twice.
+func (r *relay) rememberLocked(m jsonrpc.Message) {
+	switch method := m.Method(); method {
 	case mcp.MethodInitialized:
 		r.ready = true
 	case "logging/setLevel":
@@ -44,11 +42,30 @@ func (r *relay) remember(method string, m jsonrpc.Message) {
 	}
 }
 
-// noteLocked keeps the server's answer to the client's initialize.
+// noteLocked keeps an initialize and its result. One that is refused changes
+// nothing; a later one begins a new session.
 func (r *relay) noteLocked(request, answer jsonrpc.Message) {
-	if answer.Result() != nil && request.ID() == r.hello.ID() && request.Method() == mcp.MethodInitialize {
-		r.welcome, r.greeted = answer, true
+	if request.Method() != mcp.MethodInitialize || answer.Result() == nil {
+		return
 	}
+	if r.greeted {
+		r.replay = replay{subs: map[string]jsonrpc.Message{}}
+	}
+	r.hello, r.welcome, r.greeted = request, answer, true
+}
+
+// greetsItselfLocked tells whether the client's own initialize waits.
+func (r *relay) greetsItselfLocked() bool {
+	return slices.ContainsFunc(r.queue, func(m jsonrpc.Message) bool { return m.Method() == mcp.MethodInitialize })
+}
+
+// eagerLocked tells whether a lost server is reached again at once.
+func (r *relay) eagerLocked() bool { return r.Eager && r.Reconnect && r.greeted && !r.leaving }
+
+// backoffLocked is the pause before the next eager try.
+func (r *relay) backoffLocked() time.Duration {
+	r.backoff = min(max(2*r.backoff, retryFirst), retryMost)
+	return r.backoff
 }
 
 // connectLocked starts connecting: anew, or by a new session on l. What comes
@@ -74,17 +91,17 @@ func (r *relay) connect(l *link, pause time.Duration) {
 		r.Log.Info("server not reached", "server", r.Server, "err", err)
 		r.refuseQueue(err)
 		r.mu.Lock()
-		again := r.Eager && r.Reconnect && r.greeted && !r.leaving
+		again := r.eagerLocked()
 		if !again && len(r.queue) == 0 {
 			r.state, r.link = down, nil
 			r.mu.Unlock()
 			return
 		}
-		r.mu.Unlock()
-		l = nil
+		l, pause = nil, 0
 		if again {
-			pause = min(max(2*pause, retryFirst), retryMost)
+			pause = r.backoffLocked()
 		}
+		r.mu.Unlock()
 	}
 }
 
@@ -96,24 +113,19 @@ func (r *relay) pause(d time.Duration) bool {
 	}
 	end := time.NewTimer(d + rand.N(d/5+1))
 	defer end.Stop()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
 	for {
+		r.mu.Lock()
+		waiting := len(r.queue) > 0
+		r.mu.Unlock()
+		if waiting {
+			return true
+		}
 		select {
 		case <-end.C:
 			return true
+		case <-r.kick:
 		case <-r.ctx.Done():
 			return false
-		case <-tick.C:
-			r.mu.Lock()
-			waiting, leaving := len(r.queue) > 0, r.leaving
-			r.mu.Unlock()
-			if leaving {
-				return false
-			}
-			if waiting {
-				return true
-			}
 		}
 	}
 }
@@ -136,13 +148,17 @@ func (r *relay) establish(l *link) error {
 			defer conn.Close()
 			r.fromServer(l)
 		})
+	} else {
+		l.sends.Wait()
 	}
 	r.mu.Lock()
-	greeted := r.greeted
+	replayed := r.greeted && !r.greetsItselfLocked()
 	l.epoch++
+	withdrawn := r.withdrawLocked(l) // asked in the session before
 	r.mu.Unlock()
+	r.withdraw(withdrawn)
 	changed := false
-	if greeted {
+	if replayed {
 		var err error
 		if changed, err = r.handshake(l); err != nil {
 			l.conn.Close()
@@ -188,7 +204,9 @@ func (r *relay) handshake(l *link) (changed bool, err error) {
 		subs = append(subs, level)
 	}
 	for _, m := range subs {
-		if _, err := r.own(l, m.Method(), m.Params()); err != nil {
+		_, err := r.own(l, m.Method(), m.Params())
+		var one *jsonrpc.CallError
+		if err != nil && !errors.As(err, &one) { // one that fails alone is as if the server had refused it
 			return false, err
 		}
 	}
@@ -266,7 +284,7 @@ func (r *relay) flush(l *link) error {
 		}
 		if len(r.queue) == 0 {
 			r.queue = nil
-			r.state = up
+			r.state, r.since = up, time.Now()
 			r.mu.Unlock()
 			return nil
 		}
@@ -277,6 +295,7 @@ func (r *relay) flush(l *link) error {
 				c.on, c.epoch = l, l.epoch
 			}
 		}
+		r.rememberLocked(m)
 		r.mu.Unlock()
 		if err := l.conn.Send(r.ctx, m); err != nil {
 			r.orphan(l, err)

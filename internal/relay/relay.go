@@ -55,17 +55,23 @@ type Gate interface {
 
 // The time limits of a relay.
 const (
+	helloLimit     = 5 * time.Minute        // the client's initialize: a first start may download the server
 	handshakeLimit = 30 * time.Second       // replayed initialize
 	discoverLimit  = 2 * time.Second        // server/discover, before it is answered as unknown
-	drainLimit     = 150 * time.Millisecond // open calls, after the client left
+	drainLimit     = 150 * time.Millisecond // what is under way, after the client left
+	tellLimit      = 100 * time.Millisecond // and then to tell the server of the calls left open
 	stopLimit      = 2 * time.Second        // pumps, after both sides were closed
 	readLimit      = 100 * time.Millisecond // after them, the read of a client that cannot be woken
 	retryFirst     = time.Second            // eager reconnection, doubled up to retryMost
 	retryMost      = 2 * time.Minute
+	retrySteady    = 10 * time.Second // a connection that held so long was no failure
 )
 
-// keptCancelled is how many cancelled calls are remembered for a late answer.
-const keptCancelled = 256
+const (
+	keptCancelled = 256 // cancelled calls that are remembered for a late answer
+	mostDeclined  = 16  // refusals under way to a server that asks too much
+	readAhead     = 64  // messages of the client, so that its end is seen while a server reads nothing
+)
 
 // Run hands messages on until the client leaves (nil), ctx ends, or the server
 // is lost for good. It closes both sides and returns when all it started has
@@ -78,18 +84,19 @@ func Run(ctx context.Context, client jsonrpc.Conn, o Options) error {
 	defer cancel(nil)
 	r := &relay{
 		Options: o, client: client, ctx: ctx, stop: cancel,
-		open: map[jsonrpc.ID]*call{}, asked: map[jsonrpc.ID]*link{},
+		open: map[jsonrpc.ID]*call{}, asked: map[jsonrpc.ID]*link{}, kick: make(chan struct{}, 1),
 		replay: replay{subs: map[string]jsonrpc.Message{}},
 	}
-	left := make(chan error, 1)
-	go func() { defer close(left); left <- r.fromClient() }()
+	in, left, handled := make(chan jsonrpc.Message, readAhead), make(chan error, 1), make(chan struct{})
+	go func() { defer close(left); left <- r.read(in) }()
+	r.wg.Go(func() { defer close(handled); r.fromClient(in) })
 	var err error
 	select {
 	case err = <-left:
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
-	r.leave()
+	r.leave(handled)
 	cancel(nil)
 	client.Close()
 	r.wait(left)
@@ -162,15 +169,22 @@ type relay struct {
 	cancelled []jsonrpc.ID // open ones, oldest first
 	asked     map[jsonrpc.ID]*link
 	leaving   bool
+	backoff   time.Duration // before the last eager reconnection
+	since     time.Time     // when the state became up
+	serial    int           // of the relay's own requests
 	replay
+
+	kick chan struct{} // holds one token when something was queued
 }
 
 // link is one connection to the server.
 type link struct {
-	conn  jsonrpc.Conn
-	epoch int   // sessions opened on it so far
-	dead  bool  // the connection has ended
-	err   error // why
+	conn      jsonrpc.Conn
+	epoch     int            // sessions opened on it so far
+	sends     sync.WaitGroup // of the session: a new one waits for them
+	declining int            // refusals of the server's requests under way
+	dead      bool           // the connection has ended
+	err       error          // why
 
 	own map[jsonrpc.ID]chan<- outcome // requests of the relay itself
 }
@@ -180,8 +194,9 @@ type outcome struct {
 	err error
 }
 
-// fromClient is the pump from client to server.
-func (r *relay) fromClient() error {
+// read takes what the client says until it leaves.
+func (r *relay) read(in chan<- jsonrpc.Message) error {
+	defer close(in)
 	for {
 		m, err := r.client.Recv(r.ctx)
 		if err != nil {
@@ -197,16 +212,40 @@ func (r *relay) fromClient() error {
 			}
 			return err
 		}
-		switch m.Kind() {
-		case jsonrpc.Request:
-			r.request(m)
-		case jsonrpc.Notification:
-			r.notification(m)
-		case jsonrpc.Response:
-			r.response(m)
-		default:
-			panic("relay: message of kind " + string(m.Kind()))
+		select {
+		case in <- m:
+		case <-r.ctx.Done():
+			return context.Cause(r.ctx)
 		}
+	}
+}
+
+// fromClient is the pump from client to server.
+func (r *relay) fromClient(in <-chan jsonrpc.Message) {
+	for {
+		select {
+		case m, more := <-in:
+			if !more {
+				return
+			}
+			r.handle(m)
+		case <-r.ctx.Done():
+			return // read may be stuck in a read that cannot be woken
+		}
+	}
+}
+
+// handle takes one message of the client.
+func (r *relay) handle(m jsonrpc.Message) {
+	switch m.Kind() {
+	case jsonrpc.Request:
+		r.request(m)
+	case jsonrpc.Notification:
+		r.notification(m)
+	case jsonrpc.Response:
+		r.response(m)
+	default:
+		panic("relay: message of kind " + string(m.Kind()))
 	}
 }
 
@@ -228,18 +267,30 @@ func (r *relay) request(m jsonrpc.Message) {
 			return
 		}
 	}
-	c := &call{msg: m}
-	limit := r.Limit
-	if method == mcp.MethodDiscover {
-		limit = discoverLimit
-	}
+	c, limit := &call{msg: m}, r.limitOf(method)
 	r.mu.Lock()
+	if old := r.open[id]; old != nil { // cancelled: its answer is no longer wanted
+		r.settleLocked(id, old)
+	}
 	r.open[id] = c
 	if limit > 0 {
 		c.timer = time.AfterFunc(limit, func() { r.expire(id, c, limit) })
 	}
-	r.remember(method, m)
 	r.forwardLocked(m)
+}
+
+// limitOf is how long a request may take, 0 for as long as it wants.
+func (r *relay) limitOf(method string) time.Duration {
+	switch {
+	case method == mcp.MethodDiscover:
+		return discoverLimit
+	case method == mcp.MethodInitialize && (r.Limit == 0 || r.Limit > helloLimit):
+		return helloLimit
+	case method == "subscriptions/listen": // open until the client ends it
+		return 0
+	default:
+		return r.Limit
+	}
 }
 
 // room tells why a request with this id cannot be taken now.
@@ -263,13 +314,11 @@ func (r *relay) notification(m jsonrpc.Message) {
 			return
 		}
 	}
-	method := m.Method()
 	r.mu.Lock()
-	if method == mcp.MethodCancelled && r.cancelLocked(m) {
+	if m.Method() == mcp.MethodCancelled && r.cancelLocked(m) {
 		r.mu.Unlock()
 		return
 	}
-	r.remember(method, m)
 	r.forwardLocked(m)
 }
 
@@ -279,67 +328,86 @@ func (r *relay) response(m jsonrpc.Message) {
 	r.mu.Lock()
 	l := r.asked[m.ID()]
 	delete(r.asked, m.ID())
-	if l == nil || l != r.link || r.state != up {
-		r.mu.Unlock()
+	r.mu.Unlock()
+	if l == nil {
 		r.Log.Debug("answer to no open request dropped", "server", r.Server)
 		return
 	}
-	r.mu.Unlock()
-	r.send(l, m)
+	r.tell(l, m)
 }
 
 // forwardLocked sends m, or queues it and sees to a connection. It unlocks.
 func (r *relay) forwardLocked(m jsonrpc.Message) {
-	if r.state != up {
-		r.queue = append(r.queue, m)
-		if r.state != connecting {
-			r.connectLocked(nil, 0)
+	var c *call
+	if m.Kind() == jsonrpc.Request {
+		if c = r.open[m.ID()]; c == nil { // its time was up
+			r.mu.Unlock()
+			return
 		}
+	}
+	if r.state != up {
+		r.queueLocked(m)
 		r.mu.Unlock()
 		return
 	}
 	l := r.link
-	if m.Kind() == jsonrpc.Request {
-		c := r.open[m.ID()]
+	if c != nil {
 		c.on, c.epoch, c.sending = l, l.epoch, true
 	}
+	r.rememberLocked(m)
+	l.sends.Add(1)
 	r.mu.Unlock()
-	r.send(l, m)
+	err := l.conn.Send(r.ctx, m)
+	l.sends.Done()
+	again := c != nil && r.sent(l, m, err)
+	if err != nil {
+		r.lost(l, err)
+	}
+	if again {
+		r.mu.Lock()
+		r.forwardLocked(m)
+	}
 }
 
-// send hands m to the connection. A request whose Send failed was not read by
-// anybody, for its last byte did not get through: it waits for the next
-// connection.
-func (r *relay) send(l *link, m jsonrpc.Message) {
-	err := l.conn.Send(r.ctx, m)
-	if m.Kind() == jsonrpc.Request {
-		r.sent(l, m, err)
-	}
-	if err == nil {
+// queueLocked keeps m for the next connection and sees to one. The requests
+// are bounded by their table; too many notifications are dropped.
+func (r *relay) queueLocked(m jsonrpc.Message) {
+	if m.Kind() != jsonrpc.Request && len(r.queue) >= 2*r.Pending {
+		r.Log.Warn("notification dropped, the server is not there", "server", r.Server, "method", m.Method())
 		return
 	}
-	r.lost(l, err)
-	r.mu.Lock()
-	if len(r.queue) > 0 && r.state == down {
+	r.queue = append(r.queue, m)
+	select {
+	case r.kick <- struct{}{}:
+	default: // there is a token
+	}
+	if r.state != connecting {
 		r.connectLocked(nil, 0)
 	}
-	r.mu.Unlock()
+}
+
+// tell sends what is no request of the client.
+func (r *relay) tell(l *link, m jsonrpc.Message) {
+	if err := l.conn.Send(r.ctx, m); err != nil {
+		r.lost(l, err)
+	}
 }
 
 // sent takes the outcome of a request's Send. Until then the call is ours, even
 // if the connection has ended meanwhile: the end may be seen before the Send
-// that fails of it returns.
-func (r *relay) sent(l *link, m jsonrpc.Message, err error) {
+// that fails of it returns. A request whose Send failed was not read by anybody,
+// for its last byte did not get through: again tells that it is to be sent over
+// the next connection.
+func (r *relay) sent(l *link, m jsonrpc.Message, err error) (again bool) {
 	r.mu.Lock()
 	c := r.open[m.ID()]
 	if c == nil || c.on != l || !c.sending {
 		r.mu.Unlock()
-		return
+		return false
 	}
 	c.sending = false
-	if err != nil && r.mayRepeat(c) {
+	if again = err != nil && r.mayRepeat(c); again {
 		c.again, c.on = true, nil
-		r.queue = append(r.queue, m)
 	}
 	late, cause := err == nil && l.dead, l.err
 	if late {
@@ -349,6 +417,7 @@ func (r *relay) sent(l *link, m jsonrpc.Message, err error) {
 	if late && !c.cancelled {
 		r.refuse(m.ID(), r.lossOf(c, cause))
 	}
+	return again
 }
 
 func (r *relay) toClient(m jsonrpc.Message) {
@@ -361,101 +430,4 @@ func (r *relay) toClient(m jsonrpc.Message) {
 func (r *relay) refuse(id jsonrpc.ID, err error) {
 	code, message, data := fault.Of(err, r.Server).RPC()
 	r.toClient(jsonrpc.NewError(id, code, message, data))
-}
-
-// fromServer is the pump from one connection to the client.
-func (r *relay) fromServer(l *link) {
-	for {
-		m, err := l.conn.Recv(r.ctx)
-		var failed *jsonrpc.CallError
-		var refused *jsonrpc.RefusedError
-		switch {
-		case errors.As(err, &failed):
-			r.failed(l, failed)
-		case errors.As(err, &refused):
-			r.Log.Warn("message of the server dropped", "server", r.Server, "reason", refused.Reason)
-		case err != nil:
-			r.lost(l, err)
-			return
-		case m.Kind() == jsonrpc.Response:
-			r.answer(l, m)
-		case m.Kind() == jsonrpc.Request:
-			r.ask(l, m)
-		default:
-			r.toClient(m)
-		}
-	}
-}
-
-// answer takes the server's answer to a request.
-func (r *relay) answer(l *link, m jsonrpc.Message) {
-	id := m.ID()
-	r.mu.Lock()
-	if ch := l.own[id]; ch != nil {
-		delete(l.own, id)
-		r.mu.Unlock()
-		ch <- outcome{msg: m}
-		return
-	}
-	c := r.takeLocked(l, id)
-	if c == nil {
-		r.mu.Unlock()
-		r.Log.Debug("answer to no open request dropped", "server", r.Server, "id", string(id))
-		return
-	}
-	r.noteLocked(c.msg, m)
-	r.mu.Unlock()
-	if r.Gate != nil {
-		out, err := r.Gate.Release(r.ctx, c.msg, m)
-		if err != nil {
-			r.refuse(id, err)
-			return
-		}
-		m = out
-	}
-	r.toClient(m)
-}
-
-// takeLocked removes the open request id that was sent on l.
-func (r *relay) takeLocked(l *link, id jsonrpc.ID) *call {
-	c := r.open[id]
-	if c == nil || c.on != l {
-		return nil
-	}
-	delete(r.open, id)
-	r.settleLocked(id, c)
-	return c
-}
-
-// settleLocked ends what goes with a call that is no longer open.
-func (r *relay) settleLocked(id jsonrpc.ID, c *call) {
-	if c.timer != nil {
-		c.timer.Stop()
-	}
-	if !c.cancelled {
-		return
-	}
-	for i, k := range r.cancelled {
-		if k == id {
-			r.cancelled = append(r.cancelled[:i], r.cancelled[i+1:]...)
-			return
-		}
-	}
-}
-
-// ask hands on a request of the server.
-func (r *relay) ask(l *link, m jsonrpc.Message) {
-	id := m.ID()
-	r.mu.Lock()
-	full := len(r.asked) >= r.Pending
-	if !full {
-		r.asked[id] = l
-	}
-	r.mu.Unlock()
-	if full {
-		code, message, data := fault.New(fault.TooManyRequests, r.Server).RPC()
-		r.send(l, jsonrpc.NewError(id, code, message, data))
-		return
-	}
-	r.toClient(m)
 }

@@ -24,7 +24,8 @@ type rig struct {
 	servers chan *server
 	done    chan error
 	dials   int
-	failing error // what Dial answers instead
+	failing error         // what Dial answers instead
+	held    chan struct{} // Send on new connections waits for it
 	mu      sync.Mutex
 }
 
@@ -45,6 +46,7 @@ type conn struct {
 	in   chan jsonrpc.Message
 	eof  chan struct{}
 	held chan struct{} // Send waits for it
+	full chan struct{} // Send waits for it or for Close, as a write to a full pipe does
 }
 
 func (c *conn) Recv(ctx context.Context) (jsonrpc.Message, error) {
@@ -77,6 +79,14 @@ func (c *conn) Send(ctx context.Context, m jsonrpc.Message) error {
 	if c.held != nil {
 		<-c.held
 	}
+	if c.full != nil {
+		select {
+		case <-c.full:
+		case <-c.eof:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	select {
 	case <-c.fail:
 		return errors.New("broken pipe")
@@ -101,7 +111,7 @@ func start(t *testing.T, o Options) *rig {
 			return nil, err
 		}
 		a, b := jsonrpc.Pipe()
-		c := &conn{Conn: a, errs: make(chan error, 16), fail: make(chan struct{}), in: make(chan jsonrpc.Message), eof: make(chan struct{})}
+		c := &conn{Conn: a, errs: make(chan error, 16), fail: make(chan struct{}), in: make(chan jsonrpc.Message), eof: make(chan struct{}), held: r.held}
 		r.servers <- &server{t: t, conn: c, far: b}
 		return c, nil
 	}
@@ -212,6 +222,7 @@ func wantCode(t *testing.T, m jsonrpc.Message, id string, code fault.Code) {
 	}
 }
 
+// S-02.
 func TestMessagesPassAsTheyCame(t *testing.T) {
 	r := start(t, Options{})
 	s := r.greet()
@@ -264,7 +275,7 @@ func TestLostServerIsAnsweredForAndReachedAgain(t *testing.T) {
 	}
 }
 
-// Of a server killed between two calls the relay may see the end before the
+// W-04: of a server killed between two calls the relay may see the end before the
 // write of the next call fails. Nobody has read that call.
 func TestCallThatWasNotWrittenIsSentAgainThoughTheEndIsSeenFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -331,6 +342,7 @@ func TestForgottenSessionIsOpenedOnceForAll(t *testing.T) {
 	}
 }
 
+// W-03.
 func TestCallThatTheNewSessionForgetsTooIsAnswered(t *testing.T) {
 	r := start(t, Options{Reconnect: true})
 	s := r.greet()
@@ -404,6 +416,7 @@ func TestWithoutReconnectALossEndsTheRelay(t *testing.T) {
 	}
 }
 
+// W-04.
 func TestServerDownAtStartIsAnsweredAndTriedAgain(t *testing.T) {
 	r := start(t, Options{Reconnect: true})
 	r.failing = fault.New(fault.EndpointUnreachable, "srv")
@@ -448,6 +461,7 @@ func TestSubscriptionsAndLevelAreRepeated(t *testing.T) {
 	}
 }
 
+// S-01, S-65.
 func TestIDInUseAndTooManyAreRefused(t *testing.T) {
 	r := start(t, Options{Pending: 2})
 	s := r.greet()
@@ -505,6 +519,7 @@ func TestServerRequestsReachTheClientAndStrayAnswersDoNotPass(t *testing.T) {
 	}
 }
 
+// W-01.
 func TestOpenServerRequestsAreWithdrawnAtALoss(t *testing.T) {
 	r := start(t, Options{Reconnect: true})
 	s := r.greet()
@@ -562,6 +577,7 @@ func TestNotificationsKeepTheirPlaceBeforeTheAnswer(t *testing.T) {
 	}
 }
 
+// S-52.
 func TestLimitOfACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, Options{Limit: time.Minute})
@@ -630,6 +646,7 @@ func (denyEcho) Release(_ context.Context, req, ans jsonrpc.Message) (jsonrpc.Me
 	return ans, nil
 }
 
+// S-05.
 func TestGateRefusesAndRewrites(t *testing.T) {
 	r := start(t, Options{Gate: denyEcho{}})
 	s := r.greet()
@@ -645,6 +662,7 @@ func TestGateRefusesAndRewrites(t *testing.T) {
 	}
 }
 
+// F-135.
 func TestLeavingClientEndsTheServersSide(t *testing.T) {
 	r := start(t, Options{})
 	s := r.greet()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"drawbridge/internal/jsonrpc"
@@ -27,15 +28,20 @@ func (c *streamable) ask(ctx context.Context, k *call, m jsonrpc.Message) {
 	if k.modern != "" {
 		head = c.modernHeader(k.modern, m)
 	}
-	resp, err := c.post(ctx, k, head, m.Bytes())
+	if k.modern != "" && k.method == mcp.MethodToolsList {
+		c.mu.Lock()
+		k.edit = func(answer jsonrpc.Message) jsonrpc.Message { return c.listed(m, answer) }
+		c.mu.Unlock()
+	}
+	resp, r, err := c.postAndLearn(ctx, k, head, m)
 	if err != nil {
 		c.fail(k, c.wireFault(ctx, err))
 		return
 	}
 	defer resp.Body.Close()
 	switch kind := mediaType(resp); {
-	case resp.StatusCode/100 != 2:
-		c.deny(k, readRefusal(resp))
+	case r != nil:
+		c.deny(k, r)
 	case resp.StatusCode == http.StatusAccepted, resp.StatusCode == http.StatusNoContent:
 		c.fail(k, c.protocolFault(nil, "the server took the request with %s and gave no answer", statusText(resp.StatusCode)))
 	case kind == mcp.TypeEventStream:
@@ -44,6 +50,27 @@ func (c *streamable) ask(ctx context.Context, k *call, m jsonrpc.Message) {
 		c.readAnswer(ctx, k, resp)
 	default:
 		c.fail(k, c.typeFault(resp))
+	}
+}
+
+// postAndLearn sends the request. One that the server refused unread because
+// headers for its arguments are missing or wrong is sent once more if the
+// server's tools, listed again, ask for others. The refusal is nil for none.
+func (c *streamable) postAndLearn(ctx context.Context, k *call, head http.Header, m jsonrpc.Message) (*http.Response, *refusal, error) {
+	for again := true; ; again = false {
+		resp, err := c.post(ctx, k, head, m.Bytes())
+		if err != nil || resp.StatusCode/100 == 2 {
+			return resp, nil, err
+		}
+		r := readRefusal(resp)
+		if !again || k.modern == "" || r.code() != strconv.Itoa(mcp.CodeHeaderMismatch) {
+			return resp, r, nil
+		}
+		other, better := c.relist(ctx, k, m, head)
+		if !better {
+			return resp, r, nil
+		}
+		head = other
 	}
 }
 

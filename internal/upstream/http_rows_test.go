@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/binary"
 	"io"
 	"net"
@@ -208,5 +209,20 @@ func TestNameThatMovesToAnotherAddress(t *testing.T) {
 	p.ok(5, "echo", "")
 	if two.count("POST", "echo") != 1 {
 		t.Error("the new address was not asked")
+	}
+}
+
+// S-61: a clock that is a year wrong makes every good certificate look bad, so
+// the error speaks of the clock and the next step begins with it.
+func TestWrongClockIsSpokenOf(t *testing.T) {
+	now := time.Now()
+	for name, here := range map[string]time.Time{"a year behind": now.AddDate(-1, 0, 0), "a year ahead": now.AddDate(1, 0, 0)} {
+		t.Run(name, func(t *testing.T) {
+			cert := &x509.Certificate{NotBefore: now.AddDate(0, -1, 0), NotAfter: now.AddDate(0, 1, 0)}
+			err := x509.CertificateInvalidError{Cert: cert, Reason: x509.Expired}
+			reason, next := tlsReason(err, here)
+			contains(t, reason, "the clock here says "+here.Format(time.DateOnly))
+			contains(t, next, "check this computer's date and time")
+		})
 	}
 }

@@ -20,7 +20,8 @@ import (
 // unasked.
 type streamable struct {
 	talk
-	now *visit // guarded by mu
+	now    *visit // guarded by mu
+	params toolParams
 }
 
 // visit is one session, from an initialize to the next.
@@ -102,7 +103,7 @@ func (c *streamable) prepare(k *call) {
 func (c *streamable) welcome(k *call, resp *http.Response, m jsonrpc.Message) {
 	value, _ := jsonrpc.Member(m.Result(), "protocolVersion")
 	version, _ := jsonrpc.String(value)
-	if version == "" || headerValue(version) != version {
+	if version == "" || mcp.EncodeHeader(version) != version {
 		return // An error, or nothing to go by: the other side judges it.
 	}
 	id := resp.Header.Get(mcp.HeaderSession)

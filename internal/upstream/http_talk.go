@@ -65,6 +65,8 @@ type call struct {
 	visit  *visit // streamable HTTP
 	line   *line  // HTTP+SSE
 
+	edit func(jsonrpc.Message) jsonrpc.Message // of the answer, before Recv gives it out; nil for none
+
 	answered bool        // guarded by talk.mu
 	timer    *time.Timer // the call's limit; nil without one
 }
@@ -162,6 +164,9 @@ func (t *talk) attend(ctx context.Context, k *call, m jsonrpc.Message, run func(
 
 // limitOf is how long a call may take, 0 for as long as it wants.
 func (t *talk) limitOf(k *call) time.Duration {
+	if k.method == "subscriptions/listen" {
+		return 0 // open until the client ends it
+	}
 	if k.method == mcp.MethodInitialize && (t.limit == 0 || t.limit > helloLimit) {
 		return helloLimit
 	}
@@ -352,6 +357,9 @@ func (t *talk) route(k *call, m jsonrpc.Message, answered func(jsonrpc.Message))
 		answered(m)
 	}
 	if t.take(of) {
+		if of.edit != nil {
+			m = of.edit(m)
+		}
 		t.put(arrival{msg: m})
 	}
 }

@@ -145,7 +145,7 @@ func TestNothingIsDialledBeforeTheFirstMessage(t *testing.T) {
 	}
 }
 
-// S-57, S-58: each status has its code, and the server's text is shown.
+// S-56, S-57, S-58: each status has its code, and the server's text is shown.
 func TestStatusesBecomeCodedErrors(t *testing.T) {
 	rows := []struct {
 		name   string

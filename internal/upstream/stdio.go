@@ -38,7 +38,9 @@ type stdioConn struct {
 	ctx   watched  // of Recv
 	junk  int      // lines dropped
 
-	out *jsonrpc.LineWriter
+	out     *jsonrpc.LineWriter
+	life    <-chan struct{} // Done of the dial's context, watched since the dial
+	sending atomic.Int64    // Sends with that context
 
 	closing atomic.Bool
 	close   func() error
@@ -66,7 +68,13 @@ func dialStdio(ctx context.Context, s catalog.Server, o Options) (jsonrpc.Conn, 
 	if c.patience == (Patience{}) {
 		c.patience = OwnEnd
 	}
-	c.close = sync.OnceValue(c.stop)
+	c.life = ctx.Done()
+	unwatch := context.AfterFunc(ctx, func() {
+		if c.sending.Load() > 0 {
+			child.InterruptWrite()
+		}
+	})
+	c.close = sync.OnceValue(func() error { unwatch(); return c.stop() })
 	return c, nil
 }
 
@@ -160,7 +168,15 @@ func (c *stdioConn) Send(ctx context.Context, m jsonrpc.Message) error {
 		return c.ended(ctx, io.ErrClosedPipe)
 	default:
 	}
-	if ctx.Done() != nil {
+	switch ctx.Done() {
+	case nil:
+	case c.life: // a conversation's messages all come with one context
+		c.sending.Add(1)
+		defer c.sending.Add(-1)
+		if err := ctx.Err(); err != nil {
+			return err // it ended before sending was seen
+		}
+	default:
 		stop := context.AfterFunc(ctx, c.child.InterruptWrite)
 		defer stop()
 	}
