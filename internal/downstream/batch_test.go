@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestBatchesOfTheVersionThatHadThem(t *testing.T) {
+func TestBatchesOfTheVersionThatHadThem(t *testing.T) { // W-09
 	f := start(t, &HTTP{})
 	h := f.session("2025-03-26")
 	post := func(body string, h head) (int, string) {

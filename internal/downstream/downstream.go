@@ -8,6 +8,11 @@
 // client that is gone is noticed. What happens in a conversation is left to
 // package relay.
 //
+// Clients of the stateless era (2026-07-28) are served beside the others, at
+// the same paths; each request decides for itself. They share one conversation,
+// in which their requests are told apart by names of our own, and their headers
+// are compared with what the body says before it is handed on.
+//
 // The same user is told by the system on Linux and Windows. Elsewhere the key
 // has to do, and a foreground proxy, which has none, is open to other users of
 // the computer.

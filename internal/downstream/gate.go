@@ -48,6 +48,14 @@ type refusal struct {
 	err    *fault.Error
 	id     jsonrpc.ID // of the request, where it was read
 	allow  string     // methods, with a 405
+	code   int        // of JSON-RPC, where it is not that of err
+	data   []member   // more for the error's data
+}
+
+// member is one of a JSON object.
+type member struct {
+	name  string
+	value []byte
 }
 
 func (g *gate) refuse(status int, code fault.Code, text string) *refusal {

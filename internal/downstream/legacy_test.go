@@ -67,7 +67,7 @@ func TestSSEClientGetsItsAnswersOnTheStream(t *testing.T) { // F-127 F-145
 	}
 }
 
-func TestSSEBatchesOfTheVersionThatHadThem(t *testing.T) {
+func TestSSEBatchesOfTheVersionThatHadThem(t *testing.T) { // W-09
 	f := start(t, &HTTP{})
 	e, post := f.openSSE(t.Context(), "", nil)
 	f.do("POST", post, initialize("2025-03-26"), nil)
@@ -106,7 +106,7 @@ func TestSSERoutesTakeTheirMethodsOnly(t *testing.T) { // F-124
 	}
 }
 
-func TestEndOfTheSSEStreamEndsTheSession(t *testing.T) {
+func TestEndOfTheSSEStreamEndsTheSession(t *testing.T) { // W-11
 	st := newStage()
 	f := start(t, &HTTP{Serve: st.serve})
 	ctx, cancel := context.WithCancel(t.Context())

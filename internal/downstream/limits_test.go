@@ -266,7 +266,7 @@ func TestSendWaitsForASlowReaderAndEndsWithTheSession(t *testing.T) {
 	}
 }
 
-func TestIdleSessionEndsAndAUsedOneStays(t *testing.T) {
+func TestIdleSessionEndsAndAUsedOneStays(t *testing.T) { // W-11
 	st := newStage()
 	f := start(t, &HTTP{Serve: st.serve})
 	_, quiet := f.open(st, "2025-06-18")
@@ -306,7 +306,7 @@ func TestIdleSessionEndsAndAUsedOneStays(t *testing.T) {
 	}
 }
 
-func TestIdleSessionEndsByItself(t *testing.T) {
+func TestIdleSessionEndsByItself(t *testing.T) { // W-11
 	st := newStage()
 	f := start(t, &HTTP{Serve: st.serve, Idle: time.Millisecond})
 	h, c := f.open(st, "2025-06-18")
@@ -371,7 +371,7 @@ func TestCancelledRequestWithoutAnAnswerIsForgotten(t *testing.T) {
 	}
 }
 
-func TestRunEndsWithNothingLeft(t *testing.T) {
+func TestRunEndsWithNothingLeft(t *testing.T) { // S-49
 	before := runtime.NumGoroutine()
 	st := newStage()
 	f := start(t, &HTTP{Serve: st.serve})

@@ -23,12 +23,16 @@ func accepted(headers []string) (json, events bool) {
 
 // mcp serves streamable HTTP.
 func (sv *server) mcp(w http.ResponseWriter, r *http.Request, p passage) {
-	switch r.Method {
-	case http.MethodPost:
+	switch {
+	case r.Method == http.MethodPost:
 		sv.post(w, r, p)
-	case http.MethodGet:
+	case isModernHead(r):
+		no := sv.gate.refuse(http.StatusMethodNotAllowed, fault.InvalidRequest, "since "+mcp.V2026_07_28+" all is sent by POST")
+		no.allow = http.MethodPost
+		writeRefusal(w, no)
+	case r.Method == http.MethodGet:
 		sv.get(w, r)
-	case http.MethodDelete:
+	case r.Method == http.MethodDelete:
 		sv.remove(w, r)
 	default:
 		panic("downstream: the gate let " + r.Method + " pass")
@@ -53,15 +57,17 @@ func (sv *server) sessionOf(r *http.Request) (*session, *refusal) {
 	return s, nil
 }
 
-// version refuses a protocol version other than the one agreed on. A request
-// without the header is one of an older version.
+// version refuses a protocol version that is unknown to sessions. The header may
+// name another one than was agreed on: clients that were made for one version
+// go on saying it (conformance 0.1.16, server-sse-multiple-streams). The session
+// stays what it is. A request without the header is one of an older version.
 func (sv *server) version(r *http.Request, s *session) *refusal {
 	v := r.Header[mcp.HeaderVersion]
 	agreed := s.era.agreed()
-	if len(v) == 0 || agreed == "" || len(v) == 1 && v[0] == agreed {
+	if len(v) == 0 || agreed == "" || len(v) == 1 && (v[0] == agreed || mcp.IsLegacy(v[0])) {
 		return nil
 	}
-	return sv.gate.refuse(http.StatusBadRequest, fault.InvalidRequest, "the protocol version is not the one this session agreed on")
+	return sv.gate.refuse(http.StatusBadRequest, fault.InvalidRequest, "the protocol version is not one of a session")
 }
 
 // post takes a message.
@@ -72,6 +78,10 @@ func (sv *server) post(w http.ResponseWriter, r *http.Request, p passage) {
 		return
 	}
 	m, err := jsonrpc.Parse(body)
+	if err == nil && isModern(r, m) {
+		sv.modern(w, r, p, m)
+		return
+	}
 	s, no := sv.sessionOf(r)
 	var bad *jsonrpc.RefusedError
 	switch {
@@ -116,39 +126,23 @@ func (sv *server) refuseMessage(w http.ResponseWriter, s *session, bad *jsonrpc.
 	writeRefusal(w, &refusal{status: err.Status(), err: err, id: bad.ID})
 }
 
-// first takes a message that names no session: an initialize opens one; a
-// request that needs none by its own word gets one to itself.
+// first takes a message that names no session: an initialize opens one.
 func (sv *server) first(w http.ResponseWriter, r *http.Request, p passage, m jsonrpc.Message) {
-	k := streamable
-	switch method := m.Method(); {
-	case m.Kind() == jsonrpc.Request && method == mcp.MethodInitialize:
-	case m.Kind() == jsonrpc.Request && (method == mcp.MethodDiscover || hasVersion(m)):
-		k = passing
-	default:
+	if m.Kind() != jsonrpc.Request || m.Method() != mcp.MethodInitialize {
 		writeRefusal(w, sv.gate.refuse(http.StatusBadRequest, fault.InvalidRequest, "the request names no session; initialize opens one").about(idOf(m)))
 		return
 	}
-	s, no := sv.open(k, Client{Transport: "http", Authorization: p.authorization})
+	s, no := sv.open(streamable, Client{Transport: "http", Authorization: p.authorization})
 	if no != nil {
 		writeRefusal(w, no.about(m.ID()))
 		return
 	}
 	x := newExchange(r)
-	x.first = k == streamable
+	x.first = true
 	sv.request(w, r, s, m, x)
-	if k == passing || !s.joined(x) {
+	if !s.joined(x) {
 		s.Close() // nobody knows its id
 	}
-}
-
-// hasVersion tells a request of the stateless versions.
-func hasVersion(m jsonrpc.Message) bool {
-	meta := m.Meta()
-	if meta == nil {
-		return false
-	}
-	_, ok := jsonrpc.Member(meta, mcp.MetaVersion)
-	return ok
 }
 
 // joined tells whether the client of the initialize x has the session's

@@ -18,22 +18,23 @@ import (
 type server struct {
 	HTTP
 	gate  *gate
-	start func(*session, Client) // runs Serve; a closure over Run's context
-	wg    sync.WaitGroup         // the Serve calls
+	start func(jsonrpc.Conn, Client) // runs Serve; a closure over Run's context
+	wg    sync.WaitGroup             // the Serve calls
 
-	mu       sync.Mutex
-	closing  bool
-	sessions map[string]*session
-	refused  time.Time // when a refusal was last logged
-	silent   int       // refusals since
+	mu        sync.Mutex
+	closing   bool
+	sessions  map[string]*session
+	stateless map[string]*stateless // by the client's own Authorization header
+	refused   time.Time             // when a refusal was last logged
+	silent    int                   // refusals since
 }
 
 func newServer(ctx context.Context, h *HTTP, addr net.Addr) *server {
-	sv := &server{HTTP: *h, gate: newGate(h, addr), sessions: map[string]*session{}}
-	sv.start = func(s *session, info Client) {
+	sv := &server{HTTP: *h, gate: newGate(h, addr), sessions: map[string]*session{}, stateless: map[string]*stateless{}}
+	sv.start = func(c jsonrpc.Conn, info Client) {
 		sv.wg.Go(func() {
-			defer s.Close()
-			h.Serve(ctx, s, info)
+			defer c.Close()
+			h.Serve(ctx, c, info)
 		})
 	}
 	if sv.MaxBytes == 0 {
@@ -99,9 +100,8 @@ func (sv *server) noteRefusal(r *http.Request, no *refusal) {
 func (sv *server) open(k kind, info Client) (*session, *refusal) {
 	sv.mu.Lock()
 	defer sv.mu.Unlock()
-	if sv.closing || len(sv.sessions) >= sv.Sessions {
-		return nil, &refusal{status: http.StatusServiceUnavailable, err: fault.New(fault.TooManyRequests, sv.Name).
-			With("%d sessions are open, the most there can be", len(sv.sessions)).Step("close other clients of this address")}
+	if no := sv.fullLocked(); no != nil {
+		return nil, no
 	}
 	s := newSession(k, sv.Name, sv.Log)
 	s.end = func() {
@@ -112,6 +112,16 @@ func (sv *server) open(k kind, info Client) (*session, *refusal) {
 	sv.sessions[s.id] = s
 	sv.start(s, info)
 	return s, nil
+}
+
+// fullLocked refuses one more session.
+func (sv *server) fullLocked() *refusal {
+	n := len(sv.sessions) + len(sv.stateless)
+	if !sv.closing && n < sv.Sessions {
+		return nil
+	}
+	return &refusal{status: http.StatusServiceUnavailable, err: fault.New(fault.TooManyRequests, sv.Name).
+		With("%d sessions are open, the most there can be", n).Step("close other clients of this address")}
 }
 
 // find gives the session of this id, if it is of this kind.
@@ -143,6 +153,12 @@ func (sv *server) tend(now time.Time) {
 			s.Close()
 		}
 	}
+	for _, s := range sv.allStateless() {
+		if s.idle(now, sv.Idle) {
+			sv.Log.Debug("idle stateless conversation ended", "server", sv.Name)
+			s.Close()
+		}
+	}
 }
 
 // closeAll ends all sessions and lets none be opened.
@@ -151,6 +167,9 @@ func (sv *server) closeAll() {
 	sv.closing = true
 	sv.mu.Unlock()
 	for _, s := range sv.all() {
+		s.Close()
+	}
+	for _, s := range sv.allStateless() {
 		s.Close()
 	}
 }
@@ -213,6 +232,12 @@ const errorOrigin = "gateway"
 // left out: the request was not read.
 func writeRefusal(w http.ResponseWriter, no *refusal) {
 	code, text, data := no.err.RPC()
+	if no.code != 0 {
+		code = no.code
+	}
+	for _, m := range no.data {
+		data = jsonrpc.SetMember(data, m.name, m.value)
+	}
 	var body []byte
 	if no.id != "" {
 		body = jsonrpc.NewError(no.id, code, text, data).Bytes()

@@ -29,9 +29,8 @@ type session struct {
 	name string // the server's, for errors
 	log  *slog.Logger
 
-	in   chan jsonrpc.Message
-	done chan struct{} // closed with the session
-	end  func()        // called once, when it is closed
+	inbox
+	end func() // called once, when it is closed
 
 	era era
 
@@ -53,7 +52,6 @@ type kind string
 
 const (
 	streamable kind = "streamable" // by its id
-	passing    kind = "passing"    // streamable without an id: one request and its answer
 	legacy     kind = "legacy"     // HTTP+SSE: by its GET
 )
 
@@ -63,49 +61,14 @@ const (
 	mostGets   = 8                // open GETs
 	slowAnswer = 10 * time.Second // then an answer becomes a stream with keep-alives
 	forgetCall = 10 * time.Second // a cancelled request that the server does not answer
-	inboxSize  = 64
 )
 
 func newSession(k kind, name string, log *slog.Logger) *session {
 	s := &session{
-		id: rand.Text(), kind: k, name: name, log: log,
-		in: make(chan jsonrpc.Message, inboxSize), done: make(chan struct{}),
+		id: rand.Text(), kind: k, name: name, log: log, inbox: newInbox(),
 		calls: map[jsonrpc.ID]*exchange{}, streams: map[uint64]*stream{}, used: time.Now(),
 	}
 	return s
-}
-
-func (s *session) Recv(ctx context.Context) (jsonrpc.Message, error) {
-	select {
-	case m := <-s.in: // what came before the end is still given out
-		return m, nil
-	default:
-	}
-	select {
-	case m := <-s.in:
-		return m, nil
-	case <-s.done:
-		return jsonrpc.Message{}, io.EOF
-	case <-ctx.Done():
-		return jsonrpc.Message{}, context.Cause(ctx)
-	}
-}
-
-// put hands a message of the client to Recv.
-func (s *session) put(ctx context.Context, m jsonrpc.Message) error {
-	select {
-	case s.in <- m:
-		return nil
-	default:
-	}
-	select {
-	case s.in <- m:
-		return nil
-	case <-s.done:
-		return io.ErrClosedPipe
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 func (s *session) Send(ctx context.Context, m jsonrpc.Message) error {

@@ -82,7 +82,7 @@ func TestStdioSurvivesAndAnswersBadLines(t *testing.T) { // F-131 F-136 S-01
 	}
 }
 
-func TestStdioSplitsBatchesOfTheVersionThatHadThem(t *testing.T) {
+func TestStdioSplitsBatchesOfTheVersionThatHadThem(t *testing.T) { // W-09
 	for _, version := range []string{"2025-03-26", "2025-06-18"} {
 		t.Run(version, func(t *testing.T) {
 			r, w := io.Pipe()

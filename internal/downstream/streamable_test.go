@@ -3,7 +3,6 @@ package downstream
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -50,7 +49,8 @@ func TestBadRequestsAreRefusedWithTheirID(t *testing.T) {
 	}{
 		{"no session", "POST", call(1, ""), nil, 400, `"id":1,"error":{"code":-32600`},
 		{"unknown session", "POST", call(2, ""), h.with(mcp.HeaderSession, "nope"), 404, `"id":2`},
-		{"other version", "POST", call(3, ""), h.with(mcp.HeaderVersion, "2025-11-25"), 400, `"id":3`},
+		{"unknown version", "POST", call(3, ""), h.with(mcp.HeaderVersion, "2031-01-01"), 400, `"id":3`},
+		{"other version of a session", "POST", call(3, ""), h.with(mcp.HeaderVersion, "2025-03-26"), 200, `"id":3,"result"`},
 		{"no version", "POST", call(4, ""), h.with(mcp.HeaderVersion, ""), 200, `"id":4,"result"`},
 		{"not JSON", "POST", `{"jsonrpc":`, h, 400, `"code":-32700`},
 		{"empty", "POST", ``, h, 400, `"code":-32700`},
@@ -72,43 +72,6 @@ func TestBadRequestsAreRefusedWithTheirID(t *testing.T) {
 	}
 	if resp := f.do("POST", "/mcp", call(9, ""), h); resp.StatusCode != 200 {
 		t.Errorf("the session did not survive: %d", resp.StatusCode)
-	}
-}
-
-func TestRequestOfTheStatelessEraGetsAConversationOfItsOwn(t *testing.T) {
-	st := newStage()
-	f := start(t, &HTTP{Serve: st.serve})
-	for _, body := range []string{
-		`{"jsonrpc":"2.0","id":"d","method":"server/discover"}`,
-		`{"jsonrpc":"2.0","id":"d","method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}`,
-	} {
-		got := make(chan string, 1)
-		go func() {
-			resp := f.do("POST", "/mcp", body, nil)
-			got <- resp.Header.Get(mcp.HeaderSession) + f.text(resp)
-		}()
-		c := st.next(t)
-		c.reply(t)
-		if b := <-got; !strings.HasPrefix(b, `{"jsonrpc":"2.0","id":"d","result"`) {
-			t.Errorf("got %s", b)
-		}
-		if _, err := c.Recv(t.Context()); err != io.EOF {
-			t.Errorf("Recv after the answer: %v, want EOF", err)
-		}
-		close(c.over)
-	}
-}
-
-func TestLeavingAStatelessRequestEndsItsConversation(t *testing.T) {
-	st := newStage()
-	f := start(t, &HTTP{Serve: st.serve})
-	ctx, cancel := context.WithCancel(t.Context())
-	go f.try(ctx, "POST", "/mcp", `{"jsonrpc":"2.0","id":"d","method":"server/discover"}`, nil)
-	c := st.next(t)
-	c.recv(t)
-	cancel()
-	if _, err := c.Recv(t.Context()); err != io.EOF {
-		t.Errorf("Recv: %v, want EOF", err)
 	}
 }
 
