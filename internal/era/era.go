@@ -1,210 +1,317 @@
-// Package era lets a client that opens with initialize use a server that speaks
-// 2026-07-28 only.
+// Package era carries conversations between the two eras of MCP: the one that
+// opens with initialize (up to 2025-11-25) and the stateless one (2026-07-28).
 //
-// It promises that a server of the client's own era is not touched: messages
-// pass as they came, and no probe is sent. Only when a server refuses
-// initialize as a modern one does, the conversation is carried over: discover in
-// the place of initialize, and each request says what initialize had said once.
-// What is added is spliced in; every other byte stays. The server is told of no
-// capability it could ask the client for, so it asks for nothing.
+// Its Conn takes a client's messages of either era at the same time and gives
+// each request an answer of the request's own era, whatever the server speaks.
+// It promises that a conversation within one era is not touched: its messages
+// pass as they came. Across eras what has to change is spliced and every other
+// byte stays. A process at the other end hears one era only; where a client
+// uses both and the server does not speak both, there are two processes.
+//
+// Which of two open calls a server of the initialize era means when it asks
+// for input on stdio, it does not say; then it is taken to be the younger. One
+// process serves one client program with one set of capabilities, so nobody is
+// asked for what another program called.
+//
+// What the HTTP transports make of the eras (headers, statuses, streams) is left
+// to packages upstream and downstream, what survives a lost server to relay.
 package era
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
 
-	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonrpc"
 	"drawbridge/internal/mcp"
 )
 
-// Codes by which a modern server refuses initialize (MCP 2026-07-28, Versioning
-// and Transports).
-const (
-	codeHeaderMismatch = "-32020"
-	codeMissingNeed    = "-32021"
-	codeVersion        = "-32022"
-	codeMethod         = "-32601"
-)
-
-// discoverID is the id of our own server/discover.
-const discoverID = jsonrpc.ID(`"drawbridge:discover"`)
-
-// state of a conversation.
-type state string
-
-const (
-	plain  state = "plain"  // messages pass as they came
-	asking state = "asking" // initialize was refused, discover is under way
-	modern state = "modern" // carried over
-)
-
-// Up gives the conversation with a server of either era in the client's.
-func Up(c jsonrpc.Conn, server string, log *slog.Logger) jsonrpc.Conn {
-	return &conn{Conn: c, server: server, log: log, state: plain}
+// Options are what a conversation needs to know of its server.
+type Options struct {
+	Server   string // its name, for errors
+	Log      *slog.Logger
+	Dial     func(context.Context) (jsonrpc.Conn, error)
+	Child    bool    // a process of our own is at the other end
+	Protocol string  // auto or "", legacy, modern, or a version
+	Memory   *Memory // of this server; nil is one for this conversation
 }
 
+// The time limits of finding out what a server speaks.
+const (
+	childProbe  = 1500 * time.Millisecond // a program's answer to server/discover
+	remoteProbe = 5 * time.Second         // a server's over HTTP
+	greetLimit  = 30 * time.Second        // answers to what is asked here
+)
+
+// Open reaches the server and gives the conversation with it.
+func Open(ctx context.Context, o Options) (jsonrpc.Conn, error) {
+	first, err := o.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(ctx, first, o), nil
+}
+
+func newConn(ctx context.Context, first jsonrpc.Conn, o Options) *conn {
+	if o.Memory == nil {
+		o.Memory = &Memory{}
+	}
+	o.Memory.settle(o.Protocol)
+	c := &conn{
+		Options: o, spare: first,
+		in: make(chan arrival), wake: make(chan struct{}, 1), written: make(chan struct{}, 1),
+		own: map[jsonrpc.ID]*errand{}, downs: map[string]*lane{}, seals: map[string]*downCall{},
+	}
+	c.life, c.stop = context.WithCancel(context.WithoutCancel(ctx))
+	return c
+}
+
+// conn is one conversation. What comes from a server is handled where Recv is
+// called, one message after another; what goes to a server through the lane's
+// own writer, so that neither direction waits for the other.
+//
+// While one lane is all there is and nothing is translated, direct is set:
+// then messages take neither queue nor lock.
 type conn struct {
-	jsonrpc.Conn
-	server string
-	log    *slog.Logger
+	Options
+	life context.Context // ends with Close; what Send starts outlives Send
+	stop context.CancelFunc
+	wg   sync.WaitGroup
 
-	mu      sync.Mutex
-	state   state
-	hello   jsonrpc.Message // the client's initialize, until answered in plain
-	refusal jsonrpc.Message // the server's answer to it
-	held    []jsonrpc.Message
-	meta    meta
+	direct   atomic.Pointer[lane]
+	watching atomic.Bool  // an answer on the direct lane decides something
+	ready    atomic.Int32 // len(near)
+	in       chan arrival // from lanes that have a reader
+	wake     chan struct{}
+	written  chan struct{}
+	claimed  *lane // read by Recv itself; only Recv's caller uses it
 
-	pump   sync.Once
-	in     chan arrival
-	local  chan jsonrpc.Message
-	done   chan struct{}
-	closed sync.Once
-	wg     sync.WaitGroup
+	mu        sync.Mutex
+	closed    bool
+	receiving bool // Recv's goroutine holds mu
+	near      []item
+	spare     jsonrpc.Conn // dialled and not used yet
+	unused    *lane        // probed, and not opened by any initialize yet
+	lanes     []*lane
+	serial    int
+	began     uint64 // calls so far
+	own       map[jsonrpc.ID]*errand
+
+	plain     *lane                // opened by the client's own initialize
+	hello     jsonrpc.Message      // that initialize, while it has no answer
+	modern    *lane                // a stateless server
+	up        *up                  // the client's initialize conversation on it
+	downs     map[string]*lane     // by who they speak for
+	seals     map[string]*downCall // held calls by the handle in their state
+	probing   *probing
+	ahead     jsonrpc.Message   // the answer to our discover, for who waited for it
+	held      []jsonrpc.Message // wait for the server's era
+	stateless bool              // the client has sent a request of 2026-07-28
 }
 
-type arrival struct {
+// item is what Recv returns.
+type item struct {
 	msg jsonrpc.Message
 	err error
 }
 
-// Send passes the message on in the server's era.
+// arrival is what came on a lane.
+type arrival struct {
+	lane *lane
+	item
+}
+
+// Send takes the client's next message.
 func (c *conn) Send(ctx context.Context, m jsonrpc.Message) error {
-	c.mu.Lock()
-	switch c.state {
-	case plain:
-		if m.Kind() == jsonrpc.Request && m.Method() == mcp.MethodInitialize {
-			c.hello = m
-		}
-		c.mu.Unlock()
-		return c.Conn.Send(ctx, m)
-	case asking:
-		c.held = append(c.held, m)
-		c.mu.Unlock()
-		return nil
-	case modern:
-		c.mu.Unlock()
-		return c.sendModern(ctx, m)
-	default:
-		panic("era: state " + string(c.state))
+	if l := c.direct.Load(); l != nil && !c.watching.Load() && l.queued.Load() == 0 && l.takes(m) {
+		return l.conn.Send(ctx, m)
 	}
-}
-
-// Recv returns the server's next message in the client's era.
-func (c *conn) Recv(ctx context.Context) (jsonrpc.Message, error) {
-	for {
-		m, err := c.next(ctx)
-		if err != nil {
-			return c.failed(m, err)
-		}
-		if m.Kind() != jsonrpc.Response {
-			return m, nil
-		}
-		out, ready, err := c.answer(ctx, m)
-		if ready || err != nil {
-			return out, err
-		}
-	}
-}
-
-// next reads the server itself as long as nothing is answered here.
-func (c *conn) next(ctx context.Context) (jsonrpc.Message, error) {
 	c.mu.Lock()
-	in, local := c.in, c.local
+	if c.closed {
+		c.mu.Unlock()
+		return io.ErrClosedPipe
+	}
+	c.routeLocked(m)
 	c.mu.Unlock()
-	if in == nil {
-		return c.Conn.Recv(ctx)
-	}
-	select {
-	case a := <-in:
-		return a.msg, a.err
-	case m := <-local:
-		return m, nil
-	case <-ctx.Done():
-		return jsonrpc.Message{}, ctx.Err()
-	}
+	return c.room(ctx)
 }
 
-// answer judges a response: passed on, or one of the handshake.
-func (c *conn) answer(ctx context.Context, m jsonrpc.Message) (out jsonrpc.Message, ready bool, err error) {
-	c.mu.Lock()
-	st, hello := c.state, c.hello
-	switch {
-	case st == plain && hello.Kind() != "" && m.ID() == hello.ID():
-		if !refusesEra(m) {
-			c.hello = jsonrpc.Message{}
-			break
-		}
-		c.state, c.refusal = asking, m
-		c.mu.Unlock()
-		c.log.Info("server speaks the stateless protocol only, carrying the conversation over", "server", c.server)
-		return m, false, c.discover(ctx)
-	case st != plain && m.ID() == discoverID:
-		c.mu.Unlock()
-		return c.discovered(ctx, m)
-	}
-	c.mu.Unlock()
-	if st == modern && asksBack(m) {
-		e := fault.New(fault.ProtocolError, c.server).With("the server asks the client for input that it was not offered")
-		return m, true, &jsonrpc.CallError{ID: m.ID(), Err: e}
-	}
-	return m, true, nil
-}
-
-// failed passes an error on; a discover that got no answer leaves the client
-// with the server's own refusal.
-func (c *conn) failed(m jsonrpc.Message, err error) (jsonrpc.Message, error) {
-	e, ok := err.(*jsonrpc.CallError)
-	if !ok || e.ID != discoverID {
-		return m, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state == modern { // a repeated handshake
-		return jsonrpc.Message{}, &jsonrpc.CallError{ID: c.hello.ID(), Err: e.Err}
-	}
-	return c.giveUpLocked(), nil
-}
-
-// giveUpLocked goes back to plain and returns the answer the client gets.
-func (c *conn) giveUpLocked() jsonrpc.Message {
-	c.state, c.hello, c.held = plain, jsonrpc.Message{}, nil
-	return c.refusal
-}
-
-// refusesEra tells whether an answer to initialize is a modern server's.
-func refusesEra(m jsonrpc.Message) bool {
-	if m.Error() == nil {
-		return false
-	}
-	code, _ := jsonrpc.Member(m.Error(), "code")
-	switch string(code) {
-	case codeHeaderMismatch, codeMissingNeed, codeVersion, codeMethod:
+// takes tells whether a message may go straight to this lane.
+func (l *lane) takes(m jsonrpc.Message) bool {
+	if m.Kind() != jsonrpc.Request {
 		return true
 	}
-	return false
-}
-
-// asksBack tells whether a result is a request for input.
-func asksBack(m jsonrpc.Message) bool {
-	if m.Result() == nil {
+	switch l.role {
+	case plain:
+		return !isStateless(m) && m.Method() != mcp.MethodInitialize
+	case modern:
+		return isStateless(m)
+	default:
 		return false
 	}
-	v, _ := jsonrpc.Member(m.Result(), "resultType")
-	return string(v) == `"input_required"`
 }
 
-// Close ends the conversation and waits for what it started.
-func (c *conn) Close() error {
-	err := c.Conn.Close()
-	c.mu.Lock()
-	done := c.done
-	c.mu.Unlock()
-	if done != nil {
-		c.closed.Do(func() { close(done) })
-		c.wg.Wait()
+// queueMost is how many messages may wait for the servers before Send waits.
+const queueMost = 256
+
+// room waits until not too much is queued.
+func (c *conn) room(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		n := 0
+		for _, l := range c.lanes {
+			if l.conn != nil {
+				n += len(l.out)
+			}
+		}
+		c.mu.Unlock()
+		if n <= queueMost {
+			return nil
+		}
+		select {
+		case <-c.written:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.life.Done():
+			return io.ErrClosedPipe
+		}
 	}
+}
+
+// Recv gives the client's side its next message.
+func (c *conn) Recv(ctx context.Context) (jsonrpc.Message, error) {
+	for {
+		if c.ready.Load() > 0 {
+			i := c.pop()
+			return i.msg, i.err
+		}
+		l := c.direct.Load()
+		if c.claimed != nil && c.claimed != l {
+			c.handOver(c.claimed)
+			c.claimed = nil
+		}
+		if l != nil && l.claim() {
+			c.claimed = l
+			m, err := l.conn.Recv(ctx)
+			if err == nil && !c.watching.Load() && c.direct.Load() == l {
+				return m, nil
+			}
+			if err != nil && ctx.Err() != nil {
+				return m, err
+			}
+			c.arrived(arrival{l, item{m, err}})
+			if err != nil && !isOne(err) { // nothing will come on it any more
+				l.reader.Store(byPump)
+				c.direct.CompareAndSwap(l, nil)
+			}
+			continue
+		}
+		select {
+		case a := <-c.in:
+			c.arrived(a)
+		case <-c.wake:
+		case <-c.life.Done():
+			return jsonrpc.Message{}, io.EOF
+		case <-ctx.Done():
+			return jsonrpc.Message{}, ctx.Err()
+		}
+	}
+}
+
+func (c *conn) pop() item {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := c.near[0]
+	c.near = c.near[1:]
+	c.ready.Store(int32(len(c.near)))
+	return i
+}
+
+// toNearLocked gives the client's side a message or an error. When Recv reads
+// the direct lane itself, something has to come on that lane first.
+func (c *conn) toNearLocked(m jsonrpc.Message) { c.giveLocked(item{msg: m}) }
+
+func (c *conn) giveLocked(i item) {
+	c.near = append(c.near, i)
+	c.ready.Store(int32(len(c.near)))
+	if c.receiving {
+		return
+	}
+	c.pumpLocked()
+	c.signal()
+}
+
+func (c *conn) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// failLocked answers a request with an error of ours.
+func (c *conn) failLocked(id jsonrpc.ID, err error) {
+	c.giveLocked(item{err: &jsonrpc.CallError{ID: id, Err: err}})
+}
+
+// refuseLocked answers a request with an error of the protocol.
+func (c *conn) refuseLocked(id jsonrpc.ID, code int, text string, data []byte) {
+	c.toNearLocked(jsonrpc.NewError(id, code, text, data))
+}
+
+// Close ends every lane and waits for what it started.
+func (c *conn) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		c.wg.Wait()
+		return nil
+	}
+	c.closed = true
+	var conns []jsonrpc.Conn
+	for _, l := range c.lanes {
+		l.retired = true
+		if l.conn != nil {
+			conns = append(conns, l.conn)
+		}
+		l.stopTimers()
+	}
+	if c.spare != nil {
+		conns = append(conns, c.spare)
+	}
+	if c.probing != nil {
+		c.probing.timer.Stop()
+	}
+	for _, e := range c.own {
+		e.timer.Stop()
+	}
+	if c.up != nil {
+		c.up.stopTimers()
+	}
+	c.mu.Unlock()
+	err := closeAll(conns)
+	c.stop()
+	c.wg.Wait()
 	return err
+}
+
+// closeAll closes at once: each child has its own patience.
+func closeAll(conns []jsonrpc.Conn) error {
+	if len(conns) == 1 {
+		return conns[0].Close()
+	}
+	var wg sync.WaitGroup
+	errs := make([]error, len(conns))
+	for i, far := range conns {
+		wg.Go(func() { errs[i] = far.Close() })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -2,10 +2,11 @@ package era
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"drawbridge/internal/jsonrpc"
@@ -20,11 +21,11 @@ func parse(t *testing.T, s string) jsonrpc.Message {
 	return m
 }
 
-// pair is a client's Conn and the server behind it.
-func pair(t *testing.T) (client, server jsonrpc.Conn) {
+// ends is a client's Conn and the server behind it.
+func ends(t *testing.T) (client, server jsonrpc.Conn) {
 	t.Helper()
 	near, far := jsonrpc.Pipe()
-	c := Up(near, "srv", slog.New(slog.DiscardHandler))
+	c := newConn(t.Context(), near, Options{Server: "srv", Log: slog.New(slog.DiscardHandler), Child: true})
 	t.Cleanup(func() { c.Close() })
 	return c, far
 }
@@ -57,7 +58,7 @@ func want(t *testing.T, m jsonrpc.Message, s string) {
 const (
 	hello   = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"sampling":{}},"clientInfo":{"name":"host","version":"9.0","x":1.0}}}`
 	refused = `{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"Unsupported protocol version","data":{"supported":["2026-07-28"]}}}`
-	found   = `{"jsonrpc":"2.0","id":"drawbridge:discover","result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"x":9007199254740993}},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"m","version":"1"}},"instructions":"be kind","ttlMs":1}}`
+	found   = `{"jsonrpc":"2.0","id":"drawbridge:era:1","result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"x":9007199254740993}},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"m","version":"1"}},"instructions":"be kind","ttlMs":1}}`
 )
 
 // carryOver takes the pair through the refused handshake.
@@ -73,7 +74,7 @@ func carryOver(t *testing.T, c, s jsonrpc.Conn) {
 			answered <- m
 		}
 	}()
-	want(t, recv(t, s), `{"jsonrpc":"2.0","id":"drawbridge:discover","method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"host","version":"9.0","x":1.0}}}}`)
+	want(t, recv(t, s), `{"jsonrpc":"2.0","id":"drawbridge:era:1","method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"sampling":{}},"io.modelcontextprotocol/clientInfo":{"name":"host","version":"9.0","x":1.0}}}}`)
 	send(t, s, found)
 	select {
 	case m := <-answered:
@@ -84,7 +85,7 @@ func carryOver(t *testing.T, c, s jsonrpc.Conn) {
 }
 
 func TestServerOfTheClientsEraIsNotTouched(t *testing.T) {
-	c, s := pair(t)
+	c, s := ends(t)
 	for _, m := range []string{
 		hello, `{"jsonrpc":"2.0","id":2,"method":"ping"}`, `{"jsonrpc":"2.0","method":"notifications/initialized"}`,
 		`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{ "name":"a" }}`,
@@ -103,7 +104,7 @@ func TestServerOfTheClientsEraIsNotTouched(t *testing.T) {
 }
 
 func TestOrdinaryRefusalOfInitializePasses(t *testing.T) {
-	c, s := pair(t)
+	c, s := ends(t)
 	send(t, c, hello)
 	recv(t, s)
 	m := `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"busy"}}`
@@ -112,7 +113,7 @@ func TestOrdinaryRefusalOfInitializePasses(t *testing.T) {
 }
 
 func TestModernServerServesAClientOfTheInitializeEra(t *testing.T) {
-	c, s := pair(t)
+	c, s := ends(t)
 	carryOver(t, c, s)
 	send(t, c, `{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 	send(t, c, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
@@ -120,7 +121,7 @@ func TestModernServerServesAClientOfTheInitializeEra(t *testing.T) {
 	send(t, c, `{"jsonrpc":"2.0","id":3,"method":"logging/setLevel","params":{"level":"debug"}}`)
 	want(t, recv(t, c), `{"jsonrpc":"2.0","id":3,"result":{}}`)
 	send(t, c, `{"v":1.0,"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"a","arguments":{"n":9007199254740993},"_meta":{"progressToken":7}}}`)
-	want(t, recv(t, s), `{"v":1.0,"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"a","arguments":{"n":9007199254740993},"_meta":{"progressToken":7,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"host","version":"9.0","x":1.0},"io.modelcontextprotocol/logLevel":"debug"}}}`)
+	want(t, recv(t, s), `{"v":1.0,"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"a","arguments":{"n":9007199254740993},"_meta":{"progressToken":7,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"sampling":{}},"io.modelcontextprotocol/clientInfo":{"name":"host","version":"9.0","x":1.0},"io.modelcontextprotocol/logLevel":"debug"}}}`)
 	note := `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7,"progress":1}}`
 	answer := `{"jsonrpc":"2.0","id":4,"result":{"resultType":"complete","content":[],"x":1.0}}`
 	send(t, s, note)
@@ -137,11 +138,11 @@ func TestModernServerServesAClientOfTheInitializeEra(t *testing.T) {
 }
 
 func TestHandshakeIsRepeatedOnACarriedConversation(t *testing.T) {
-	c, s := pair(t)
+	c, s := ends(t)
 	carryOver(t, c, s)
 	send(t, c, strings.Replace(hello, `"id":1`, `"id":"again"`, 1))
 	recv(t, s)
-	send(t, s, found)
+	send(t, s, strings.Replace(found, "era:1", "era:2", 1))
 	if m := recv(t, c); m.ID() != `"again"` || m.Result() == nil {
 		t.Errorf("client got %s", m.Bytes())
 	}
@@ -149,10 +150,10 @@ func TestHandshakeIsRepeatedOnACarriedConversation(t *testing.T) {
 
 func TestServerThatCannotBeDiscoveredKeepsItsRefusal(t *testing.T) {
 	for _, answer := range []string{
-		`{"jsonrpc":"2.0","id":"drawbridge:discover","error":{"code":-32601,"message":"no"}}`,
-		`{"jsonrpc":"2.0","id":"drawbridge:discover","result":{"supportedVersions":["2099-01-01"]}}`,
+		`{"jsonrpc":"2.0","id":"drawbridge:era:1","error":{"code":-32601,"message":"no"}}`,
+		`{"jsonrpc":"2.0","id":"drawbridge:era:1","result":{"supportedVersions":["2099-01-01"]}}`,
 	} {
-		c, s := pair(t)
+		c, s := ends(t)
 		send(t, c, hello)
 		recv(t, s)
 		send(t, s, refused)
@@ -161,19 +162,8 @@ func TestServerThatCannotBeDiscoveredKeepsItsRefusal(t *testing.T) {
 	}
 }
 
-func TestRequestForInputIsAnError(t *testing.T) {
-	c, s := pair(t)
-	carryOver(t, c, s)
-	send(t, s, `{"jsonrpc":"2.0","id":4,"result":{"resultType":"input_required","inputRequests":{}}}`)
-	_, err := c.Recv(t.Context())
-	var failed *jsonrpc.CallError
-	if !errors.As(err, &failed) || failed.ID != "4" {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestCloseEndsACarriedConversation(t *testing.T) {
-	c, s := pair(t)
+	c, s := ends(t)
 	carryOver(t, c, s)
 	if err := c.Close(); err != nil {
 		t.Error(err)
@@ -181,4 +171,109 @@ func TestCloseEndsACarriedConversation(t *testing.T) {
 	if _, err := s.Recv(t.Context()); err == nil {
 		t.Error("the server's side goes on")
 	}
+}
+
+// What a client sends before its initialize is answered reaches the server in
+// the end, whichever era it turns out to speak.
+func TestHeldRequestsAreNotLost(t *testing.T) {
+	for _, c := range []struct{ name, answer string }{
+		{"modern", found},
+		{"not modern", `{"jsonrpc":"2.0","id":"drawbridge:era:1","error":{"code":-32601,"message":"no"}}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			client, s := ends(t)
+			got := make(chan jsonrpc.Message, 64)
+			go func() {
+				for {
+					m, err := client.Recv(context.Background())
+					if err != nil {
+						return
+					}
+					got <- m
+				}
+			}()
+			send(t, client, hello)
+			recv(t, s)
+			send(t, s, refused)
+			recv(t, s) // discover
+			send(t, client, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
+			send(t, client, `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"a"}}`)
+			send(t, s, c.answer)
+			for _, id := range []jsonrpc.ID{"2", "3"} {
+				if m := recv(t, s); m.ID() != id {
+					t.Fatalf("server got %s, want %s", m.Bytes(), id)
+				}
+			}
+			send(t, s, `{"jsonrpc":"2.0","id":3,"result":{}}`)
+			for m := <-got; m.ID() != "3"; m = <-got {
+			}
+		})
+	}
+}
+
+// Answers made here wait for nobody who waits for them.
+func TestManyHeldPingsAreAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, s := ends(t)
+		got := make(chan jsonrpc.Message, 64)
+		go func() {
+			for {
+				m, err := client.Recv(context.Background())
+				if err != nil {
+					return
+				}
+				got <- m
+			}
+		}()
+		send(t, client, hello)
+		recv(t, s)
+		send(t, s, refused)
+		recv(t, s)
+		const pings = 40
+		for i := range pings {
+			send(t, client, fmt.Sprintf(`{"jsonrpc":"2.0","id":"p%d","method":"ping"}`, i))
+		}
+		send(t, s, found)
+		synctest.Wait()
+		if n := len(got); n != pings+1 {
+			t.Errorf("client got %d messages, want the welcome and %d pings", n, pings)
+		}
+		client.Close()
+	})
+}
+
+func TestServerSilentOnDiscoverKeepsItsRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, s := ends(t)
+		send(t, client, hello)
+		recv(t, s)
+		send(t, s, refused)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		m, err := client.Recv(ctx)
+		if err != nil {
+			t.Fatal("initialize is not answered")
+		}
+		want(t, m, refused)
+		client.Close()
+	})
+}
+
+func TestDialogueThatEndsWhileItIsCarriedOverLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // fails when a goroutine is left
+		client, s := ends(t)
+		send(t, client, hello)
+		recv(t, s)
+		send(t, s, refused)
+		ended := make(chan error)
+		go func() {
+			_, err := client.Recv(context.Background())
+			ended <- err
+		}()
+		recv(t, s)
+		client.Close()
+		if err := <-ended; err == nil {
+			t.Error("Recv goes on")
+		}
+	})
 }

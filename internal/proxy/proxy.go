@@ -16,6 +16,7 @@ import (
 
 	"drawbridge/internal/catalog"
 	"drawbridge/internal/downstream"
+	"drawbridge/internal/era"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonrpc"
 	"drawbridge/internal/platform"
@@ -60,6 +61,7 @@ func Listen(ctx context.Context, c Config) (*Endpoint, error) {
 	if err != nil {
 		return nil, busy(c, err)
 	}
+	c.Session.Era = &era.Memory{}
 	return &Endpoint{Name: c.Server.Name, cfg: c, ln: ln}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"drawbridge/internal/catalog"
+	"drawbridge/internal/era"
 	"drawbridge/internal/jsonrpc"
 	"drawbridge/internal/relay"
 	"drawbridge/internal/upstream"
@@ -24,6 +25,7 @@ type Options struct {
 	Reconnect bool              // reach the server again after a loss
 	MaxBytes  int               // of one message; 0 is jsonrpc.MaxBytes
 	Patience  upstream.Patience // with a child at the end; zero is upstream.OwnEnd
+	Era       *era.Memory       // what other conversations with this server found out; nil is nothing
 	Authorize string            // the client's own Authorization header, used if the entry passes it on
 }
 
@@ -32,6 +34,7 @@ type Options struct {
 func Run(ctx context.Context, client jsonrpc.Conn, s catalog.Server, o Options) error {
 	gate, err := newGate(s)
 	if err != nil {
+		client.Close()
 		return err
 	}
 	if s.PassAuth && o.Authorize != "" {
@@ -42,7 +45,10 @@ func Run(ctx context.Context, client jsonrpc.Conn, s catalog.Server, o Options) 
 		Log:       o.Log,
 		Reconnect: o.Reconnect,
 		Eager:     s.Transport != catalog.Stdio,
-		Discover:  s.Transport != catalog.Stdio,
+		Discover:  true,
+	}
+	if o.Era == nil {
+		o.Era = &era.Memory{}
 	}
 	if s.Transport == catalog.Stdio {
 		ro.Limit = time.Duration(s.Timeout) // over HTTP, upstream ends the POST itself
@@ -50,7 +56,7 @@ func Run(ctx context.Context, client jsonrpc.Conn, s catalog.Server, o Options) 
 	if gate != nil {
 		ro.Gate = gate
 	}
-	ro.Dial = dialer(s, upstream.Options{Log: o.Log, MaxBytes: o.MaxBytes, Version: o.Version, Patience: o.Patience})
+	ro.Dial = dialer(s, upstream.Options{Log: o.Log, MaxBytes: o.MaxBytes, Version: o.Version, Patience: o.Patience}, o.Era)
 	return relay.Run(ctx, client, ro)
 }
 

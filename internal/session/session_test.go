@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -26,6 +28,7 @@ func parse(t *testing.T, s string) jsonrpc.Message {
 	return m
 }
 
+// S-05, S-69.
 func TestGateAdmitsAndRefusesByName(t *testing.T) {
 	g, err := newGate(catalog.Server{Name: "srv", Tools: &catalog.Tools{Allow: []string{"get_*"}, Deny: []string{"get_secret"}}})
 	if err != nil {
@@ -170,5 +173,18 @@ func TestClientsAuthorizationIsHandedOnOnlyWhenTheEntrySaysSo(t *testing.T) {
 		far.Close()
 		<-done
 		srv.Close()
+	}
+}
+
+func TestRulesThatCannotBeReadEndTheConversation(t *testing.T) {
+	near, far := jsonrpc.Pipe()
+	s := catalog.Server{Name: "srv", Transport: catalog.Stdio, Tools: &catalog.Tools{Allow: []string{"^a$"}}}
+	if err := Run(t.Context(), near, s, Options{Log: slog.New(slog.DiscardHandler)}); err == nil {
+		t.Error("Run took rules that cannot be read")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := far.Recv(ctx); !errors.Is(err, io.EOF) {
+		t.Errorf("the client's end gives %v, want io.EOF", err)
 	}
 }
