@@ -21,13 +21,16 @@ import (
 
 const usage = `go run ./build VERB
 
-  run     build the helper, add the demo server and start "drawbridge up"
-  test    everything: format, vet, staticcheck, unit tests with the race
-          detector, fuzzing for seconds, end-to-end tests with real servers
-  build   the helper, into build/bin
-  bench   measure Drawbridge against other bridges (arguments are handed on)
-  lint    format, vet, staticcheck, and golangci-lint where it is installed
-  help    this text
+  run          build the helper, add the demo server and start "drawbridge up"
+  test         everything: format, vet, staticcheck, unit tests with the race
+               detector, fuzzing for seconds, end-to-end tests with real servers,
+               the conformance suite
+  build        the helper, into build/bin
+  conformance  the official MCP conformance suite with Drawbridge in the middle
+               (arguments are handed on)
+  bench        measure Drawbridge against other bridges (arguments are handed on)
+  lint         format, vet, staticcheck, and golangci-lint where it is installed
+  help         this text
 `
 
 // exitError ends the runner with a code and nothing more to say.
@@ -55,7 +58,7 @@ func perform(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		verb, args = args[0], args[1:]
 	}
-	if len(args) > 0 && verb != "bench" {
+	if len(args) > 0 && verb != "bench" && verb != "conformance" {
 		return misuse("%s takes no arguments, got %q", verb, args)
 	}
 	root, err := findRoot()
@@ -72,6 +75,8 @@ func perform(ctx context.Context, args []string) error {
 		return b.helper(ctx)
 	case "bench":
 		return b.bench(ctx, args)
+	case "conformance":
+		return b.conformance(ctx, args)
 	case "lint":
 		return b.lint(ctx)
 	case "help", "-h", "-help", "--help":

@@ -109,19 +109,34 @@ func newEnough(v string) bool {
 	return major > nodeFloor[0] || major == nodeFloor[0] && minor >= nodeFloor[1]
 }
 
-// packages are the files of build/e2e that say what npm installs.
+// packageFiles say what npm installs.
 var packageFiles = []string{"package.json", "package-lock.json", ".npmrc"}
 
-// npm installs the pinned packages of build/e2e into .cache/npm. A stamp of
-// what was asked for makes the second time quick.
-func (b *builder) npm(ctx context.Context, n node) error {
-	dir := b.path(".cache", "npm")
+// packages are pinned npm packages that a verb needs.
+type packages struct {
+	from string // the folder in build that names them
+	to   string // the folder in .cache that gets them
+	what string // for people
+}
+
+var (
+	forE2E         = packages{"e2e", "npm", "the servers and clients of the end-to-end tests from npm into .cache (about 30 MB)"}
+	forConformance = packages{"conformance", "conformance", "the conformance suite, two versions, from npm into .cache (about 50 MB)"}
+)
+
+// modules is where Node finds them.
+func (p packages) modules(b *builder) string { return b.path(".cache", p.to, "node_modules") }
+
+// npm installs pinned packages. A stamp of what was asked for makes the second
+// time quick.
+func (b *builder) npm(ctx context.Context, n node, p packages) error {
+	dir := b.path(".cache", p.to)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	sum := sha256.New()
 	for _, name := range packageFiles {
-		data, err := os.ReadFile(b.path("build", "e2e", name))
+		data, err := os.ReadFile(b.path("build", p.from, name))
 		if err != nil {
 			return err
 		}
@@ -138,7 +153,7 @@ func (b *builder) npm(ctx context.Context, n node) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	b.say("fetching the servers and clients of the end-to-end tests from npm into .cache (about 30 MB)")
+	b.say("fetching %s", p.what)
 	c := b.command(ctx, n.env(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	c.Dir = dir
 	if err := c.Run(); err != nil {

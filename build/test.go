@@ -41,7 +41,7 @@ func (b *builder) test(ctx context.Context) error {
 			return b.command(ctx, nil, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", fuzzTime, "./"+t.pkg).Run()
 		}})
 	}
-	steps = append(steps, step{"end-to-end tests", b.endToEnd})
+	steps = append(steps, step{"end-to-end tests", b.endToEnd}, step{"conformance suite, cells reached", func(ctx context.Context) error { return b.runConformance(ctx, nil) }})
 	return b.perform(ctx, steps)
 }
 
@@ -51,11 +51,36 @@ func (b *builder) endToEnd(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := b.npm(ctx, n); err != nil {
+	if err := b.npm(ctx, n, forE2E); err != nil {
 		return err
 	}
-	env := append(n.env(), "DRAWBRIDGE_HELPER="+b.helperPath(), "DRAWBRIDGE_NPM="+b.path(".cache", "npm", "node_modules"))
+	env := append(n.env(), "DRAWBRIDGE_HELPER="+b.helperPath(), "DRAWBRIDGE_NPM="+forE2E.modules(b))
 	return b.command(ctx, env, "go", "test", "-tags", "e2e", "-count=1", "-v", "-timeout", e2eLimit, "./build/e2e").Run()
+}
+
+// conformance runs the official conformance suite, which has its own program
+// and arguments.
+func (b *builder) conformance(ctx context.Context, args []string) error {
+	if err := b.require(ctx, needNPM); err != nil {
+		return err
+	}
+	if err := b.helper(ctx); err != nil {
+		return err
+	}
+	return b.runConformance(ctx, args)
+}
+
+// runConformance wants the helper built.
+func (b *builder) runConformance(ctx context.Context, args []string) error {
+	n, err := b.node(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.npm(ctx, n, forConformance); err != nil {
+		return err
+	}
+	env := append(n.env(), "DRAWBRIDGE_HELPER="+b.helperPath(), "DRAWBRIDGE_SUITES="+forConformance.modules(b))
+	return b.command(ctx, env, "go", append([]string{"run", "./build/conformance"}, args...)...).Run()
 }
 
 // target is one fuzz test.

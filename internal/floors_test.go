@@ -65,7 +65,9 @@ type source struct {
 	text string
 }
 
-// sources are all Go files of the clone, whatever system or tag they are for.
+// sources are all Go files of the module, whatever system or tag they are for.
+// A folder with a go.mod of its own is another module: what it imports is in no
+// program of ours.
 func sources(t *testing.T) []source {
 	t.Helper()
 	var list []source
@@ -76,6 +78,9 @@ func sources(t *testing.T) []source {
 		}
 		if d.IsDir() {
 			if name != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || d.Name() == "testdata") {
+				return fs.SkipDir
+			}
+			if _, err := fs.Stat(root, path.Join(name, "go.mod")); name != "." && err == nil {
 				return fs.SkipDir
 			}
 			return nil
