@@ -271,8 +271,14 @@ func (c *legacy) ask(ctx context.Context, k *call, m jsonrpc.Message) {
 	r := readRefusal(resp)
 	switch {
 	case r.status == http.StatusNotFound || (r.status != http.StatusUnauthorized && r.aboutSession()):
-		c.fail(k, &fault.Error{Code: fault.SessionExpired, Subject: c.name, Detail: c.scrub(r.says()), Err: ErrSessionLost})
+		// The stream is left before the word is out: what is sent upon it must
+		// find a new one.
+		ours := c.take(k)
 		c.drop(k.line)
+		if ours {
+			lost := &fault.Error{Code: fault.SessionExpired, Subject: c.name, Detail: c.scrub(r.says()), Err: ErrSessionLost}
+			c.put(arrival{err: &jsonrpc.CallError{ID: k.id, Err: lost}})
+		}
 	case r.answers(k.id):
 		if c.take(k) {
 			c.put(arrival{msg: r.answer})
