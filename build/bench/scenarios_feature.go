@@ -136,7 +136,7 @@ func eraScenarios() []scenario {
 			return judged(a.err == nil && a.text == "m", "%s", a)
 		}},
 		{"modern-client", "2026-07-28 client (no initialize), 2026-07-28 remote", modernClient},
-		{"era-probe", "server/discover first, 2025 remote: an error soon, then initialize works", beforeHandshake("/mcp", eraProbe)},
+		{"era-probe", "server/discover first, 2025 remote: an error soon or a modern call that works, then initialize works", beforeHandshake("/mcp", eraProbe)},
 	}
 }
 
@@ -163,11 +163,15 @@ func eraProbe(l *lab) outcome {
 	start := time.Now()
 	m, err := l.c.CallFor(8*time.Second, "server/discover", `{`+modernMeta+`}`)
 	took := time.Since(start)
-	if err == nil && m.Error == nil {
-		return bad("claims to be modern: %.60s", m.Result)
-	}
 	what := ended(err, took)
-	if err == nil {
+	switch {
+	case err == nil && m.Error == nil: // a bridge that says it is modern must be
+		call, err := l.c.CallFor(callPatience, "tools/call", `{"name":"echo","arguments":{"text":"m"},`+modernMeta+`}`)
+		if err != nil || wire.Text(call.Result) != "m" {
+			return bad("claims to be modern, a call fails: %s %.60s", ended(err, callPatience), call.Error)
+		}
+		what = fmt.Sprintf("answered after %.1f s, a modern call works", took.Seconds())
+	case err == nil:
 		what = fmt.Sprintf("error answer after %.1f s", took.Seconds())
 	}
 	if _, err := l.c.Init(8*time.Second, latestVersion); err != nil {
