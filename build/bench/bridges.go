@@ -4,8 +4,8 @@ package main
 // command line means that it cannot do that.
 //
 // Placeholders: {url} the endpoint, {port} a free port, {stdio} the stdio server
-// to expose, {bin} the folder of the built programs, {node} and {npm} the Node
-// runtime and the folder of its packages, {tmp} a folder of this run.
+// to expose, {bin} the folder of the built programs, {before} the program of
+// -before, {node} and {npm} the Node runtime and the folder of its packages, {tmp} a folder of this run.
 type bridge struct {
 	Name     string
 	Kind     kind
@@ -23,6 +23,7 @@ const (
 	physical kind = "physical" // no bridge at all
 	raw      kind = "raw"      // the practical limit; ratios are to it
 	own      kind = "own"      // Drawbridge
+	earlier  kind = "earlier"  // Drawbridge as it was, the program of -before
 	npm      kind = "npm"      // a peer from npm
 )
 
@@ -50,11 +51,8 @@ func bridges() []bridge {
 	return []bridge{
 		{Name: "rawbridge (practical limit)", Kind: raw,
 			HTTP: cmd("{bin}/rawbridge", "{url}"), SSE: cmd("{bin}/rawbridge", "-sse", "{url}"), Serve: rawServe, ServeSSE: rawServe},
-		{Name: "drawbridge", Kind: own,
-			HTTP:     cmd("{bin}/drawbridge", "mcp", "connect", "{url}"),
-			SSE:      cmd("{bin}/drawbridge", "mcp", "connect", "--transport", "sse", "{url}"),
-			Serve:    cmd("{bin}/drawbridge", "proxy", "mcp", "-p", "{port}", "--", "{stdio}"),
-			ServeSSE: cmd("{bin}/drawbridge", "proxy", "mcp", "-p", "{port}", "--as", "sse", "--", "{stdio}")},
+		drawbridge("drawbridge", own, "{bin}/drawbridge"),
+		drawbridge("drawbridge before", earlier, "{before}"),
 		{Name: "mcp-remote " + mcpRemoteVersion, Kind: npm,
 			HTTP: remote(), SSE: remote("--transport", "sse-only"), Modern: remote("--protocol", "auto")},
 		{Name: "supergateway " + supergatewayVersion, Kind: npm,
@@ -65,6 +63,14 @@ func bridges() []bridge {
 			HTTP: library("stream", "{url}"), SSE: library("sse", "{url}"), Modern: library("stream", "{url}", "auto"),
 			Serve: proxyServe, ServeSSE: proxyServe},
 	}
+}
+
+func drawbridge(name string, k kind, program string) bridge {
+	return bridge{Name: name, Kind: k,
+		HTTP:     []string{program, "mcp", "connect", "{url}"},
+		SSE:      []string{program, "mcp", "connect", "--transport", "sse", "{url}"},
+		Serve:    []string{program, "proxy", "mcp", "-p", "{port}", "--", "{stdio}"},
+		ServeSSE: []string{program, "proxy", "mcp", "-p", "{port}", "--as", "sse", "--", "{stdio}"}}
 }
 
 // row is one line of a set: a command or an endpoint to measure.

@@ -20,6 +20,7 @@ type choice struct {
 	soakCalls int
 	jsonFile  string
 	mdFile    string
+	before    string
 }
 
 // peerChoice says where the npm peers take part.
@@ -48,6 +49,7 @@ func parseChoice(args []string) (choice, error) {
 	fs.IntVar(&c.soakCalls, "soak", 100_000, "calls of each soak")
 	fs.StringVar(&c.jsonFile, "json", "", "write all results here")
 	fs.StringVar(&c.mdFile, "md", "", "write the tables here")
+	fs.StringVar(&c.before, "before", "", "an earlier build of drawbridge, to measure beside this one")
 	if err := fs.Parse(args); err != nil {
 		return c, err
 	}
@@ -101,7 +103,7 @@ func (c choice) wants(k kind) bool {
 func (c choice) rows(all []row, vars map[string]string) []row {
 	var out []row
 	for _, r := range all {
-		if r.Kind == npm && c.peers == noPeers || !c.only.MatchString(r.Name) {
+		if r.Kind == npm && c.peers == noPeers || r.Kind == earlier && c.before == "" || !c.only.MatchString(r.Name) {
 			continue
 		}
 		for key, value := range vars {

@@ -122,6 +122,9 @@ func (res *results) markdown(c choice) string {
 	for _, s := range res.Sets {
 		parts = append(parts, s.table(c.effort.InFlight))
 	}
+	if t := beforeTable(res.Sets); t != "" {
+		parts = append(parts, t)
+	}
 	if res.Many != nil {
 		parts = append(parts, manyTable(res.Many))
 	}

@@ -167,7 +167,7 @@ func judgeMany(reports []*manyReport) []targetResult {
 			if p > 0 && (bestPSS == 0 || p < bestPSS) {
 				bestPSS, pss.Best = p, number(p)+" "+r.Name
 			}
-		case raw, physical: // no peers
+		case raw, physical, earlier: // no peers
 		default:
 			panic("bench: unknown kind of row " + string(r.Kind))
 		}

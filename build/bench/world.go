@@ -48,6 +48,9 @@ func (w *world) fill(ctx context.Context) error {
 		return err
 	}
 	bin := w.vars["{bin}"]
+	if w.vars["{before}"], err = filepath.Abs(w.chose.before); err != nil {
+		return err
+	}
 	w.vars["{stdio}"] = filepath.Join(bin, "echostdio")
 	if err := compile(ctx, root, bin, w.chose.wants(own)); err != nil {
 		return err
