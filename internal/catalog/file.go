@@ -113,8 +113,6 @@ func (f *File) Remove(ctx context.Context, name string) error {
 // does not know our lock, changed the file in between.
 const swapTries = 5
 
-var errChanged = errors.New("the file was changed by another program meanwhile")
-
 // change reads the file, edits it and writes it, under the writers' lock. What
 // could not be written is DB_CATALOG_WRITE, and the file is as it was.
 func (f *File) change(ctx context.Context, edit func(*document) ([]byte, error)) error {
@@ -128,7 +126,7 @@ func (f *File) change(ctx context.Context, edit func(*document) ([]byte, error))
 	}
 	defer unlock()
 	for range swapTries {
-		if err = f.swap(edit); !errors.Is(err, errChanged) {
+		if err = f.swap(edit); !errors.Is(err, platform.ErrChanged) {
 			return err
 		}
 	}
@@ -168,15 +166,9 @@ func (f *File) write(src, out []byte) error {
 		// What a killed writer left behind is only untidy, so this may not work.
 		_ = platform.CleanTemps(filepath.Dir(target))
 	}
-	err := platform.ReplaceFileIf(f.path, out, 0o600, func() error {
-		now, err := f.read()
-		if err == nil && !bytes.Equal(now, src) {
-			return errChanged
-		}
-		return err
-	})
+	err := platform.SwapFile(f.path, src, out, 0o600)
 	switch {
-	case err == nil || errors.Is(err, errChanged):
+	case err == nil || errors.Is(err, platform.ErrChanged):
 		return err
 	default:
 		return f.unwritten(err)

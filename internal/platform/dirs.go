@@ -31,6 +31,14 @@ func OurDirs() (Dirs, error) {
 	return layout{system: runtime.GOOS, env: os.Getenv, home: homeDir}.dirs()
 }
 
+// Home is the user's home folder in the system's user database.
+func Home() (string, error) {
+	if home := homeDir(); filepath.IsAbs(home) {
+		return home, nil
+	}
+	return "", errNoHome
+}
+
 var errNoHome = errors.New("no home folder is known: set " + HomeVariable + " to a folder")
 
 // layout is what the places depend on.

@@ -1,5 +1,5 @@
 // Package platform holds what the operating systems do differently: folders,
-// replacing and watching files, and child processes.
+// replacing and watching files, child processes, and other programs that run.
 //
 // It promises that the shared file of each concern states one contract and the
 // files per system keep it; where a system cannot, the function returns a named

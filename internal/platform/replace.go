@@ -1,10 +1,12 @@
 package platform
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,33 +15,155 @@ import (
 	"time"
 )
 
+// ErrChanged is what SwapFile and RemoveFile give for a file that is not as it
+// was read.
+var ErrChanged = errors.New("the file was changed by another program meanwhile")
+
 // ReplaceFile makes data the content of the file at path. At every moment, a
 // killed process and a full disk included, the file is the old one or the new
 // one; on an error it is the old one and nothing is left beside it.
 //
-// An existing file keeps its mode, and on Unix its owner; mode is for a new
-// one, whose folder is made (0700) if need be. A symbolic link stays one: what
-// it points to is replaced. A file without write permission is refused, though
-// its folder would allow the rename. Extended attributes and hard links are not
-// kept. The cause of an error (syscall.ENOSPC, fs.ErrPermission) is wrapped.
+// An existing file keeps its mode, and on Unix its owner and, where the system
+// lets us, its extended attributes; mode is for a new one, whose folder is made
+// (0700) if need be. A symbolic link stays one: what it points to is replaced.
+// A file without write permission is refused, though its folder would allow the
+// rename. Hard links are not kept. The cause of an error (syscall.ENOSPC,
+// fs.ErrPermission) is wrapped.
 func ReplaceFile(path string, data []byte, mode fs.FileMode) error {
-	return ReplaceFileIf(path, data, mode, func() error { return nil })
+	return replaceFile(path, data, mode, placing{func(*os.Root, string) error { return nil }, renameOver})
 }
 
-// ReplaceFileIf is ReplaceFile that asks still right before the new file takes
-// the old one's place, and gives up with its error.
-func ReplaceFileIf(path string, data []byte, mode fs.FileMode, still func() error) error {
+// SwapFile is ReplaceFile for a file that holds old, nil for no file; else it
+// leaves the file and gives ErrChanged. Another program's save is lost only in
+// the moment between the last look and the rename, and on Linux, where the two
+// files change places and the old one is looked at again, not even then.
+func SwapFile(path string, old, data []byte, mode fs.FileMode) error {
+	return replaceFile(path, data, mode, placing{
+		func(root *os.Root, name string) error { return holds(root, name, old) },
+		func(root *os.Root, temp, name string) error {
+			err := exchange(root, temp, name, old)
+			if errors.Is(err, errors.ErrUnsupported) {
+				err = renameOver(root, temp, name)
+			}
+			return err
+		},
+	})
+}
+
+// RemoveFile removes the file at path, if it holds old, and no link to it.
+func RemoveFile(path string, old []byte) error {
 	target, err := ResolveFile(path)
 	if err != nil {
 		return err
 	}
-	old, err := os.Lstat(target)
+	root, err := os.OpenRoot(filepath.Dir(target))
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // a folder that was only looked into
+	name := filepath.Base(target)
+	if err := holds(root, name, old); err != nil {
+		return err
+	}
+	if err := root.Remove(name); err != nil {
+		return err
+	}
+	syncDir(root)
+	return nil
+}
+
+// OverwriteFile writes data into the very file at path, which holds old, and
+// makes nothing beside it. It is for files that a rename would part from their
+// hard links or their mount: a process killed meanwhile leaves the first part of
+// data and the last of old.
+func OverwriteFile(path string, old, data []byte) error {
+	target, err := ResolveFile(path)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(filepath.Dir(target))
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // a folder that was only looked into
+	name := filepath.Base(target)
+	if err := holds(root, name, old); err != nil {
+		return err
+	}
+	f, err := root.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	err = overwrite(f, data)
+	if err != nil {
+		err = errors.Join(err, overwrite(f, old)) // it has had room for that
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+func overwrite(f *os.File, data []byte) error {
+	if _, err := f.WriteAt(data, 0); err != nil {
+		return err
+	}
+	if err := f.Truncate(int64(len(data))); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// holds gives ErrChanged unless the file in root holds old, nil for no file.
+func holds(root *os.Root, name string, old []byte) error {
+	st, err := root.Lstat(name) // first, as a pipe in its place would never open
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && old == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist), err == nil && (old == nil || !st.Mode().IsRegular() || st.Size() != int64(len(old))):
+		return ErrChanged
+	case err != nil:
+		return err
+	}
+	f, err := root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrChanged
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	now, err := io.ReadAll(io.LimitReader(f, int64(len(old))+1))
+	if err == nil && !bytes.Equal(now, old) {
+		return ErrChanged
+	}
+	return err
+}
+
+// placing is how a new file that is ready gets the old one's place.
+type placing struct {
+	still func(root *os.Root, name string) error // asked right before; replaceFile gives up with its error
+	take  func(root *os.Root, temp, name string) error
+}
+
+func replaceFile(path string, data []byte, mode fs.FileMode, p placing) error {
+	target, err := ResolveFile(path)
+	if err != nil {
+		return err
+	}
+	dir, name := filepath.Split(target)
+	if err := MakeDir(dir); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // a folder that was only looked into
+	old, err := root.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		old = nil
-		if err := MakeDir(filepath.Dir(target)); err != nil {
-			return err
-		}
 	case err != nil:
 		return err
 	case !old.Mode().IsRegular():
@@ -49,22 +173,30 @@ func ReplaceFileIf(path string, data []byte, mode fs.FileMode, still func() erro
 	default:
 		mode = old.Mode().Perm()
 	}
-	temp, err := writeTemp(target, data, mode, old)
-	if err != nil {
+	temp := tempName(name)
+	if err := writeTemp(root, temp, data, mode, old, name); err != nil {
 		return err
 	}
-	if err := takePlace(temp, path, target, still); err != nil {
-		return errors.Join(err, os.Remove(temp))
+	err = p.still(root, name)
+	if err == nil {
+		err = samePlace(root, path, target)
 	}
-	syncDir(filepath.Dir(target))
+	if err == nil {
+		err = p.take(root, temp, name)
+	}
+	if err != nil {
+		if rerr := root.Remove(temp); !errors.Is(rerr, fs.ErrNotExist) {
+			err = errors.Join(err, rerr)
+		}
+		return err
+	}
+	syncDir(root)
 	return nil
 }
 
-// takePlace renames temp to target, if path still leads there and still agrees.
-func takePlace(temp, path, target string, still func() error) error {
-	if err := still(); err != nil {
-		return err
-	}
+// samePlace tells whether path still leads to target, and target's folder is
+// still the one that is open.
+func samePlace(root *os.Root, path, target string) error {
 	now, err := ResolveFile(path)
 	if err != nil {
 		return err
@@ -72,19 +204,27 @@ func takePlace(temp, path, target string, still func() error) error {
 	if now != target {
 		return fmt.Errorf("replace %s: it pointed to %s and now points to %s", path, target, now)
 	}
-	return renameOver(temp, target)
+	open, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	dir, err := os.Stat(filepath.Dir(target))
+	if err == nil && !os.SameFile(open, dir) {
+		err = fmt.Errorf("replace %s: its folder was exchanged for another", path)
+	}
+	return err
 }
 
-// writeTemp writes a file beside target that is ready to take its place.
-func writeTemp(target string, data []byte, mode fs.FileMode, old fs.FileInfo) (name string, err error) {
-	name = filepath.Join(filepath.Dir(target), tempName(filepath.Base(target)))
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// writeTemp writes a file that is ready to take the place of the one that is
+// called name and was like old, nil for none.
+func writeTemp(root *os.Root, temp string, data []byte, mode fs.FileMode, old fs.FileInfo, name string) (err error) {
+	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, os.Remove(name))
+			err = errors.Join(err, root.Remove(temp))
 		}
 	}()
 	_, err = f.Write(data)
@@ -94,13 +234,16 @@ func writeTemp(target string, data []byte, mode fs.FileMode, old fs.FileInfo) (n
 	if err == nil {
 		err = f.Chmod(mode)
 	}
+	if err == nil && old != nil {
+		keepAttributes(root, f, name)
+	}
 	if err == nil {
 		err = f.Sync()
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
-	return name, err
+	return err
 }
 
 // maxLinks is how many symbolic links are followed in a row, as Linux does.

@@ -108,12 +108,12 @@ func TestALinkThatIsSwappedIsNotWrittenThrough(t *testing.T) { // S-32
 	write(t, mine, "mine", 0o600)
 	write(t, other, "other", 0o600)
 	symlink(t, mine, link)
-	err := ReplaceFileIf(link, []byte("new"), 0o600, func() error {
+	err := replaceFile(link, []byte("new"), 0o600, placing{func(*os.Root, string) error {
 		if err := os.Remove(link); err != nil {
 			return err
 		}
 		return os.Symlink(other, link)
-	})
+	}, renameOver})
 	if err == nil || !strings.Contains(err.Error(), "now points to") {
 		t.Errorf("got %v, want a refusal", err)
 	}
@@ -131,15 +131,96 @@ func TestLinksInACircleEnd(t *testing.T) {
 	}
 }
 
-func TestAChangedMindLeavesTheOldFile(t *testing.T) { // S-30
-	path := filepath.Join(t.TempDir(), "f")
-	write(t, path, "old", 0o600)
-	no := errors.New("no")
-	if err := ReplaceFileIf(path, []byte("new"), 0o600, func() error { return no }); !errors.Is(err, no) {
-		t.Errorf("got %v, want %v", err, no)
+func TestAFileThatAnotherProgramChangedIsLeft(t *testing.T) { // S-30, C-48
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	for name, c := range map[string]struct {
+		now, old string
+		none     bool // no file was read
+	}{
+		"longer":      {now: "old+", old: "old"},
+		"shorter":     {now: "ol", old: "old"},
+		"another":     {now: "new", old: "old"},
+		"it appeared": {now: "", none: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(t, path, c.now, 0o600)
+			old := []byte(c.old)
+			if c.none {
+				old = nil
+			}
+			for what, err := range map[string]error{
+				"swap": SwapFile(path, old, []byte("mine"), 0o600), "remove": RemoveFile(path, old), "overwrite": OverwriteFile(path, old, []byte("mine")),
+			} {
+				if !errors.Is(err, ErrChanged) {
+					t.Errorf("%s: got %v, want %v", what, err, ErrChanged)
+				}
+			}
+			wantFile(t, path, c.now)
+			wantOnly(t, dir, "f")
+		})
 	}
-	wantFile(t, path, "old")
-	wantOnly(t, filepath.Dir(path), "f")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := SwapFile(path, []byte("old"), []byte("mine"), 0o600); !errors.Is(err, ErrChanged) {
+		t.Errorf("it is gone: got %v, want %v", err, ErrChanged)
+	}
+	wantOnly(t, dir)
+}
+
+func TestAFileThatIsAsItWasReadIsSwapped(t *testing.T) { // C-48
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	if err := SwapFile(path, nil, []byte("one"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := SwapFile(path, []byte("one"), []byte("two"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, path, "two")
+	if err := RemoveFile(path, []byte("two")); err != nil {
+		t.Fatal(err)
+	}
+	wantOnly(t, dir)
+}
+
+func TestAFileWrittenInPlaceKeepsItsOtherNames(t *testing.T) { // C-50
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "f"), filepath.Join(dir, "other")
+	write(t, path, "a long old text", 0o640)
+	if err := os.Link(path, other); err != nil {
+		t.Skipf("no hard links here: %v", err)
+	}
+	if err := OverwriteFile(path, []byte("a long old text"), []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, path, "new")
+	wantFile(t, other, "new")
+	wantMode(t, path, 0o640)
+	wantOnly(t, dir, "f", "other")
+}
+
+func TestAFolderExchangedForAnotherIsNotWrittenTo(t *testing.T) { // S-32
+	root := t.TempDir()
+	dir := filepath.Join(root, "d")
+	path := filepath.Join(dir, "f")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, "old", 0o600)
+	err := replaceFile(path, []byte("new"), 0o600, placing{func(*os.Root, string) error {
+		if err := os.Rename(dir, dir+"2"); err != nil {
+			t.Skipf("an open folder cannot be renamed here: %v", err)
+		}
+		return os.Mkdir(dir, 0o700)
+	}, renameOver})
+	if err == nil || !strings.Contains(err.Error(), "exchanged") {
+		t.Errorf("got %v, want a refusal", err)
+	}
+	wantOnly(t, dir)
+	wantFile(t, filepath.Join(dir+"2", "f"), "old")
+	wantOnly(t, dir+"2", "f")
 }
 
 func TestAFileWithoutWritePermissionIsRefused(t *testing.T) { // S-31

@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-func renameOver(from, to string) error { return os.Rename(from, to) }
+func renameOver(root *os.Root, from, to string) error { return root.Rename(from, to) }
 
 // syncDir makes the rename last through a power cut.
-func syncDir(path string) {
-	d, err := os.Open(path)
+func syncDir(root *os.Root) {
+	d, err := root.Open(".")
 	if err != nil {
 		return // the new file is in place; some folders may be written but not read
 	}

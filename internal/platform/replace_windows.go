@@ -13,10 +13,12 @@ import (
 // scanner, an editor) holds open.
 const renameLimit = 2 * time.Second
 
-func renameOver(from, to string) error {
+// renameOver renames with POSIX semantics (os.Root does), which keep working
+// while others have the target open with shared deletion.
+func renameOver(root *os.Root, from, to string) error {
 	wait := 10 * time.Millisecond
 	for until := time.Now().Add(renameLimit); ; wait = min(2*wait, 200*time.Millisecond) {
-		err := os.Rename(from, to)
+		err := root.Rename(from, to)
 		held := errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED) ||
 			errors.Is(err, windows.ERROR_LOCK_VIOLATION)
 		if err == nil || !held || time.Now().Add(wait).After(until) {
@@ -26,9 +28,11 @@ func renameOver(from, to string) error {
 	}
 }
 
-func syncDir(string) {} // Windows has no such call; NTFS journals the rename
+func syncDir(*os.Root) {} // Windows has no such call; NTFS journals the rename
 
 func keepOwner(*os.File, fs.FileInfo) error { return nil } // by the folder's inherited rules
+
+func keepAttributes(*os.Root, *os.File, string) {} // the same
 
 // processLives reports whether there is a process of this id.
 func processLives(pid int) bool {

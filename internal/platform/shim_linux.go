@@ -77,9 +77,10 @@ func processes() []int {
 
 // procStat is what we need of /proc/PID/stat.
 type procStat struct {
-	state  string // Z and X are dead
-	parent int
-	start  string // clock ticks after boot; with the id it names one process
+	state    string // Z and X are dead
+	parent   int
+	start    string // clock ticks after boot; with the id it names one process
+	terminal bool   // it has a controlling one
 }
 
 func readStat(pid int) (st procStat, ok bool) {
@@ -94,5 +95,5 @@ func readStat(pid int) (st procStat, ok bool) {
 		return st, false
 	}
 	parent, err := strconv.Atoi(f[1])
-	return procStat{f[0], parent, f[19]}, err == nil
+	return procStat{f[0], parent, f[19], f[4] != "0"}, err == nil
 }
