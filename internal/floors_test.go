@@ -25,12 +25,12 @@ const module = "drawbridge"
 // only. A package that is still to come has its place already.
 var floors = map[string]int{
 	"internal/jsonrpc": 0, "internal/sse": 0, "internal/policy": 0, "internal/fault": 0, "internal/words": 0, "internal/platform": 0,
-	"internal/mcptest": 0,
-	"internal/mcp":     1, "internal/catalog": 1, "internal/vault": 1, "internal/audit": 1, "internal/view": 1,
+	"internal/mcptest": 0, "internal/splice": 0,
+	"internal/mcp": 1, "internal/catalog": 1, "internal/vault": 1, "internal/audit": 1, "internal/view": 1,
 	"internal/upstream": 2, "internal/downstream": 2, "internal/clientconf": 2, "internal/login": 2, "internal/demo": 2, "internal/inspector": 2,
 	"internal/era": 3, "internal/relay": 3, "internal/account": 3,
 	"internal/session": 4, "internal/check": 4, "internal/local": 4,
-	"internal/proxy": 5, "internal/doctor": 5, "internal/gateway": 5,
+	"internal/proxy": 5, "internal/doctor": 5, "internal/gateway": 5, "internal/paths": 5,
 	"internal/daemon": 6,
 	"app/tray":        7, "app/helper": 7, "app/gateway": 7,
 	"app": 8,
@@ -43,14 +43,15 @@ var fixtures = []string{"internal/mcptest"}
 // modules are the third-party modules and the packages that may import them.
 // What is not here is imported by nobody.
 var modules = map[string][]string{
-	"github.com/fsnotify/fsnotify": {"internal/platform", "internal/local"},
-	"github.com/gofrs/flock":       {"internal/platform", "internal/local"},
-	"golang.org/x/sys":             {"internal/platform", "internal/local"},
-	"github.com/tailscale/hujson":  {"internal/catalog", "internal/clientconf"},
-	"github.com/spf13/cobra":       {"app/helper", "app/gateway"},
-	"github.com/spf13/pflag":       {"app/helper", "app/gateway"},
-	"golang.org/x/term":            {"app/helper", "app/gateway"},
-	"go.yaml.in/yaml/v3":           {"app/helper", "internal/clientconf", "internal/gateway"},
+	"github.com/fsnotify/fsnotify":    {"internal/platform", "internal/local"},
+	"github.com/gofrs/flock":          {"internal/platform", "internal/local"},
+	"golang.org/x/sys":                {"internal/platform", "internal/local"},
+	"github.com/tailscale/hujson":     {"internal/catalog", "internal/splice", "build/e2e"},
+	"github.com/pelletier/go-toml/v2": {"internal/splice", "build/e2e"},
+	"github.com/spf13/cobra":          {"app/helper", "app/gateway"},
+	"github.com/spf13/pflag":          {"app/helper", "app/gateway"},
+	"golang.org/x/term":               {"app/helper", "app/gateway"},
+	"go.yaml.in/yaml/v3":              {"app/helper", "internal/splice", "internal/clientconf", "internal/gateway"},
 }
 
 // testModules are for tests and for build.

@@ -49,11 +49,21 @@ func (a *app) connect(ctx context.Context, t target, reconnect bool) error {
 		why := fault.Of(err, t.name)
 		return orEnd(ctx, func() error { return refuseAll(ctx, client, why) })
 	}
-	err = session.Run(ctx, client, s, session.Options{Log: log, Version: version, Reconnect: reconnect})
+	err = session.Run(ctx, client, s, session.Options{Log: log, Version: version, Reconnect: reconnect, Known: known()})
 	if ctx.Err() != nil {
 		return nil // told to end
 	}
 	return err
+}
+
+// known is what earlier processes found out about servers, nil without a folder
+// for it.
+func known() *session.Known {
+	dirs, err := platform.OurDirs()
+	if err != nil {
+		return nil // it is reported by whoever cannot do without
+	}
+	return session.OpenKnown(dirs.State)
 }
 
 // untilClientGone is ctx, ended too when the process that started us is gone:

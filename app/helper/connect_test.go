@@ -115,7 +115,7 @@ func TestConnectWorksWithAnEmptyEnvironment(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		env = append(env, "SystemRoot="+os.Getenv("SystemRoot")) // without it no program has sockets
 	}
-	p := start(t, env, "mcp", "connect", web.URL)
+	p := start(t, env, "mcp", "connect", web.URL, "--protocol", "legacy") // by which nothing is written to the real home folder
 	if got := p.ask(hello); !strings.Contains(got, `"name":"fixture"`) {
 		t.Errorf("initialize answered with %s", got)
 	}

@@ -78,7 +78,7 @@ func (a *app) serve(ctx context.Context, e endpoint, portGiven bool) error {
 	}
 	places := proxy.OpenPlaces(dirs.State)
 	conf := proxy.Config{Server: s, Host: e.host, Port: e.port,
-		Session: session.Options{Log: a.log(slog.LevelWarn), Version: version, Reconnect: true}}
+		Session: session.Options{Log: a.log(slog.LevelWarn), Version: version, Reconnect: true, Known: session.OpenKnown(dirs.State)}}
 	if e.token {
 		place, err := places.Keyed(ctx, s.Name)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +28,7 @@ const transportHelp = "auto, http, sse or stdio: stdio is a program the client s
 func (t *target) flags(c *cobra.Command) {
 	c.Flags().Var(&t.transport, "transport", transportHelp)
 	c.Flags().StringArrayVarP(&t.headers, "header", "H", nil, "send this header with every request: \"Name: value\" (repeatable)")
-	c.Flags().Var(&t.protocol, "protocol", "auto, legacy or modern: the protocol generation towards the server")
+	c.Flags().Var(&t.protocol, "protocol", "auto, legacy or modern: the protocol generation towards the server; or a version, such as 2025-11-25, to open with")
 }
 
 func (t target) with(name string) target { t.name = name; return t }
@@ -128,13 +129,12 @@ type protocol string
 
 // Set takes the value of the flag.
 func (p *protocol) Set(s string) error {
-	switch s {
-	case "auto", "legacy", "modern":
-		*p = protocol(s)
-		return nil
-	default:
-		return fmt.Errorf("the protocol generations are auto, legacy and modern")
+	_, err := time.Parse(time.DateOnly, s)
+	if err != nil && s != "auto" && s != "legacy" && s != "modern" {
+		return fmt.Errorf("the protocol is auto, legacy, modern, or a version such as 2025-11-25")
 	}
+	*p = protocol(s)
+	return nil
 }
 
 func (p *protocol) String() string { return string(*p) }

@@ -59,7 +59,7 @@ func (a *app) up(ctx context.Context, names []string) error {
 	servers := make(chan []catalog.Server)
 	b := proxy.Background{
 		Places:  proxy.OpenPlaces(dirs.State),
-		Session: session.Options{Log: log, Version: version, Reconnect: true},
+		Session: session.Options{Log: log, Version: version, Reconnect: true, Known: session.OpenKnown(dirs.State)},
 		Log:     log,
 		Changed: a.teller(),
 	}

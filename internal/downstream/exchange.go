@@ -142,18 +142,20 @@ func (s *session) follow(ctx context.Context, w http.ResponseWriter, r *reader, 
 	if out.open(id, wanted, at.endpoint) != nil {
 		return
 	}
+	s.mu.Lock()
+	r.limit = func(t time.Time) { _ = out.ctl.SetWriteDeadline(t) } // fails only on a connection that is gone
+	s.mu.Unlock()
 	quiet := time.NewTimer(keepAlive)
 	defer quiet.Stop()
 	for {
 		events, more := s.next(&at, r)
 		if len(events) > 0 {
-			if out.write(events) != nil {
+			err := out.write(events)
+			at.from = events[len(events)-1].number
+			s.wrote(st, r, at.from, err)
+			if err != nil {
 				return
 			}
-			at.from = events[len(events)-1].number
-			s.mu.Lock()
-			s.wroteLocked(st, at.from)
-			s.mu.Unlock()
 			quiet.Reset(keepAlive)
 			continue
 		}
@@ -173,7 +175,31 @@ func (s *session) follow(ctx context.Context, w http.ResponseWriter, r *reader, 
 	}
 }
 
-// next gives the events to write now; more is false when there will be none.
+// takeoverLimit is how long a connection may go on writing what it has begun with
+// when another has taken its stream over.
+const takeoverLimit = time.Second
+
+// wrote ends the write that next began.
+func (s *session) wrote(st *stream, r *reader, number uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.busy--
+	r.busy = false
+	if r.hurried {
+		r.hurried = false
+		r.limit(time.Time{})
+	}
+	if err == nil {
+		s.wroteLocked(st, number)
+	}
+	if st.reader != r && st.reader != nil {
+		st.reader.signal() // it waits to know what was written
+	}
+}
+
+// next gives the events to write now; more is false when there will be none. What
+// another connection is writing at this moment is waited for, or it would go out
+// twice.
 func (s *session) next(at *position, r *reader) (events []event, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,10 +208,16 @@ func (s *session) next(at *position, r *reader) (events []event, more bool) {
 		at.known = false
 		return nil, st == &s.main && !st.ended // a younger GET has the stream
 	}
+	if !at.known && st.busy > 0 {
+		return nil, true
+	}
 	if !at.known {
 		at.from, at.known = st.sent(), true
 	}
-	events = st.after(at.from)
+	if events = st.after(at.from); len(events) > 0 {
+		st.busy++
+		r.busy = true
+	}
 	return events, len(events) > 0 || !st.ended
 }
 

@@ -19,10 +19,10 @@ import (
 // to an event stream.
 //
 // A message goes out on one stream only. The answer to a request and what
-// belongs to the request (its progress; with one request open, anything a
-// server may ask or log during a call) go to the request's own POST. What
-// belongs to none goes to the client's GET, else to the youngest POST that
-// takes events, else it waits for either.
+// belongs to the request (its progress; what the server's transport says is about
+// it; with one request open, anything a server may ask or log during a call) go
+// to the request's own POST. What belongs to none goes to the client's GET, else
+// to the youngest POST that takes events, else it waits for either.
 type session struct {
 	id   string
 	kind kind
@@ -160,6 +160,9 @@ func (s *session) relatedLocked(m jsonrpc.Message) *exchange {
 	case mcp.MethodToolsChange, "notifications/prompts/list_changed", "notifications/resources/list_changed",
 		"notifications/resources/updated", "notifications/elicitation/complete", "notifications/tasks/status":
 		return nil // about the server, not about a request
+	}
+	if x := s.calls[m.About()]; x != nil && x.takesEvents() {
+		return x
 	}
 	var only *exchange
 	for _, x := range s.calls {

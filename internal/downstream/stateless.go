@@ -22,8 +22,9 @@ import (
 // Clients know nothing of each other, so what they named alike is told apart
 // here: every request has an id of our own while it is under way, which is its
 // progress token too, and gets back what its client had written. Nothing else
-// of a message changes. What belongs to a request is known by these names; a
-// log message, which has none, goes to the only request that asked for any.
+// of a message changes. What belongs to a request is known by these names, or by
+// the stream that it came on from the server; a log message without either goes
+// to the only request that asked for any.
 type stateless struct {
 	inbox
 	name string // the server's, for errors
@@ -273,7 +274,11 @@ func (s *stateless) related(m jsonrpc.Message) (*question, []byte) {
 	}
 	id, ok := jsonrpc.Member(m.Meta(), mcp.MetaSubscription)
 	if !ok {
-		return s.only(m.Method() == mcp.MethodLog), nil
+		logs := m.Method() == mcp.MethodLog
+		if q := s.find([]byte(m.About())); q != nil && (q.logs || !logs) {
+			return q, nil
+		}
+		return s.only(logs), nil
 	}
 	q := s.find(id)
 	if q == nil {

@@ -202,7 +202,8 @@ func TestLeavingCancelsAStatelessRequest(t *testing.T) {
 }
 
 // What a stateless client may not be asked is answered here; what belongs to
-// none, and a log message that could be two's, goes to none.
+// none, and a log message that could be two's, goes to none. One of which the
+// server's transport told whose it is goes there.
 func TestStatelessClientsGetWhatIsTheirs(t *testing.T) {
 	st := newStage()
 	f := start(t, &HTTP{Serve: st.serve})
@@ -213,6 +214,7 @@ func TestStatelessClientsGetWhatIsTheirs(t *testing.T) {
 	b := f.begin(ask("2", "x/y", "", level), says("x/y"))
 	mb := c.recv(t)
 	c.send(t, logged("whose"))
+	c.send(t, logged("hers too").WithAbout(mb.ID()))
 	c.send(t, progress(`"c99"`, 1))
 	c.send(t, progress(string(ma.ID()), 1)) // it asked for none
 	c.send(t, jsonrpc.NewNotification(mcp.MethodToolsChange, nil))
@@ -230,6 +232,7 @@ func TestStatelessClientsGetWhatIsTheirs(t *testing.T) {
 	c.send(t, jsonrpc.NewNotification("x/vendor", []byte(`{"v":1.0}`)))
 	c.send(t, echoed(mb))
 	e := f.events(<-b)
+	e.want("hers too")
 	e.want("hers")
 	e.want(`{"jsonrpc":"2.0","method":"x/vendor","params":{"v":1.0}}`)
 	e.want(`"id":2`)

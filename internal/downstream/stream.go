@@ -18,6 +18,7 @@ type stream struct {
 	unsent int       // how many of the last events were not written yet
 	bytes  int       // of the unsent ones
 	reader *reader   // the connection that writes it now, nil for none
+	busy   int       // connections that are writing events of it: this one, and one before
 	ended  bool      // nothing will be added
 	until  time.Time // then it is forgotten; set when tend saw that it ended
 }
@@ -29,7 +30,12 @@ type event struct {
 }
 
 // reader is one connection's place at a stream.
-type reader struct{ wake chan struct{} }
+type reader struct {
+	wake    chan struct{}
+	busy    bool            // it is writing
+	limit   func(time.Time) // sets when that has to be over; nil before there was a write
+	hurried bool            // such a limit is set
+}
 
 func (r *reader) signal() {
 	select {
@@ -154,6 +160,10 @@ func (s *session) attachLocked(st *stream, r *reader) {
 		s.backlog += st.bytes
 	} else {
 		before.signal()
+		if before.busy {
+			before.limit(time.Now().Add(takeoverLimit))
+			before.hurried = true
+		}
 	}
 	r.signal()
 }

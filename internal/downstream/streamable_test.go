@@ -113,12 +113,14 @@ func TestRelatedMessagesComeBeforeTheAnswerOnItsStream(t *testing.T) {
 	c.send(t, progress(`"t1"`, 1))
 	c.send(t, progress(`2`, 10))
 	c.send(t, progress(`"t1"`, 2))
+	c.send(t, logged("of 1").WithAbout("1")) // the server's transport told
 	c.send(t, jsonrpc.NewResult("1", []byte(`{"done":1}`)))
 	e1 := f.events(<-one)
 	e1.want(`"progress":1}`)
 	if ev := e1.want(`"progress":2}`); ev.name != "message" || ev.id == "" {
 		t.Errorf("event %+v, want a message with an id", ev)
 	}
+	e1.want(`"data":"of 1"`)
 	e1.want(`"done":1`)
 	e1.wantEnd()
 
@@ -212,6 +214,24 @@ func TestSecondGetTakesTheStreamOverAndGivesItBack(t *testing.T) {
 	eventually(t, "the second GET is gone", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.gets) == 1 })
 	c.send(t, logged("three"))
 	a.want("three")
+}
+
+// A message that is being written goes to one GET only, and one that is stuck in a
+// connection that nobody reads goes to the next.
+func TestSecondGetWaitsForTheWriteOfTheFirst(t *testing.T) {
+	st := newStage()
+	f := start(t, &HTTP{Serve: st.serve})
+	h, c := f.open(st, "2025-06-18")
+	h = h.with("Accept", "text/event-stream")
+	a := f.do("GET", "/mcp", "", h)
+	defer a.Body.Close()
+	c.send(t, logged("stuck"+strings.Repeat("x", 16<<20))) // more than the system takes for a connection
+	s := c.Conn.(*session)
+	eventually(t, "the first GET is written to", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.main.busy == 1 })
+	b := f.events(f.do("GET", "/mcp", "", h))
+	b.want("stuck")
+	c.send(t, logged("next"))
+	b.want("next")
 }
 
 func TestBrokenStreamIsTakenUpAgain(t *testing.T) {

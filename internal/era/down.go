@@ -1,13 +1,13 @@
 package era
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonrpc"
 	"drawbridge/internal/mcp"
-	"drawbridge/internal/upstream"
 )
 
 // lanesMost is how many clients, told apart by program and capabilities, have
@@ -17,42 +17,78 @@ const lanesMost = 8
 // session is what a down lane keeps: one conversation with a server of the
 // initialize era, held for clients that know nothing of it.
 type session struct {
-	key     string // program and capabilities it speaks for
-	info    []byte
-	needs   []byte // the capabilities, of which the server may make use
+	speaker
 	welcome []byte // InitializeResult
 	greeted bool
 	served  bool // more than a discover
 	used    time.Time
 	waiting []jsonrpc.Message // until greeted
+	again   []*downCall       // to be sent once more when greeted
 	calls   map[jsonrpc.ID]*downCall
+	turns
+	downTasks
 	listens map[jsonrpc.ID]*listen
 	follows map[string]int // resources subscribed to, and how many listens want them
 	level   string         // what logging/setLevel said last
 }
 
+// speaker is who a session speaks for.
+type speaker struct {
+	key   string // tells it from others
+	info  []byte
+	needs []byte // the capabilities, of which the server may make use
+}
+
+// speakerOf reads who sent a request.
+func speakerOf(m jsonrpc.Message) speaker {
+	s := speaker{info: member(m.Meta(), metaClientInfo), needs: withoutTasks(member(m.Meta(), metaCapabilities))}
+	s.key = compact(s.needs) + "\n" + compact(s.info)
+	return s
+}
+
+// opensURLs tells whether a client can be asked to open a page.
+func (s *speaker) opensURLs() bool { return member(s.needs, "elicitation", "url") != nil }
+
 // downCall is one request of a client of 2026-07-28 under way in a session.
 type downCall struct {
 	lane  *lane
-	id    jsonrpc.ID      // at the server: the first request's
+	id    jsonrpc.ID      // at the server, in all rounds
 	near  jsonrpc.ID      // at the client, "" while the client has been asked for input
 	msg   jsonrpc.Message // as it goes to the server
 	token []byte          // progress token at the server
 	now   []byte          // and at the client
 	level string          // of the log messages it asked for
-	began uint64
-	again bool // sent a second time after a lost session
+
+	sent    int  // how often the server got it
+	again   bool // sent a second time after a lost session
+	running bool // the server may ask within it
+	doubted bool // and others wait for that
+	doubt   *time.Timer
+	next    func() // when it has its turn
 	rounds
+
+	asTask   bool                             // the server was told to make a task of it
+	declared bool                             // the client takes a task for an answer
+	then     func(*downCall, jsonrpc.Message) // takes the server's answer, nil for the client
 }
 
 // busy tells whether anybody waits for something of the session.
 func (s *session) busy() bool {
-	return len(s.calls)+len(s.waiting)+len(s.listens) > 0
+	return len(s.calls)+len(s.waiting)+len(s.again)+len(s.listens) > 0 || s.hasTasksOpen()
 }
 
 func (s *session) stopTimers() {
 	for _, k := range s.calls {
 		k.stopTimers()
+	}
+	s.turns.stopTimers()
+	s.downTasks.stopTimers()
+}
+
+func (k *downCall) stopTimers() {
+	k.rounds.stopTimers()
+	if k.doubt != nil {
+		k.doubt.Stop()
 	}
 }
 
@@ -60,7 +96,7 @@ func (s *session) stopTimers() {
 func removed(method string) bool {
 	switch method {
 	case mcp.MethodInitialize, mcp.MethodPing, methodSetLevel, methodSubscribe, methodUnsubscribe,
-		"tasks/get", "tasks/result", "tasks/list", "tasks/update", "tasks/cancel":
+		methodTaskResult, methodTaskList:
 		return true
 	}
 	return false
@@ -121,20 +157,54 @@ func (c *conn) downRequestLocked(m jsonrpc.Message) {
 	c.serveLocked(l, m)
 }
 
+// downNotificationLocked takes a notification of a client of 2026-07-28 to a
+// server of the initialize era: in the session of who sent it, where it says so,
+// else in the one that was used last.
+func (c *conn) downNotificationLocked(m jsonrpc.Message) {
+	l := c.downs[speakerOf(m).key]
+	for _, other := range c.downs {
+		if l == nil || !isStateless(m) && other.used.After(l.used) {
+			l = other
+		}
+	}
+	if l.greeted {
+		c.forwardNotificationLocked(l, m)
+	} else {
+		l.waiting = append(l.waiting, m)
+	}
+}
+
+func (c *conn) forwardNotificationLocked(l *lane, m jsonrpc.Message) {
+	if p := m.Params(); isObject(p) {
+		// What cannot be built anew, as a vendor's params may hold a name twice,
+		// goes as it came: servers of that era pass over the words of 2026-07-28.
+		if out, err := m.WithParams(stripMeta(p)); err == nil {
+			m = out
+		}
+	}
+	c.sendLocked(l, m)
+}
+
 // downLaneLocked finds or opens the session for who sent m.
 func (c *conn) downLaneLocked(m jsonrpc.Message) *lane {
-	needs, info := member(m.Meta(), metaCapabilities), member(m.Meta(), metaClientInfo)
-	key := compact(needs) + "\n" + compact(info)
-	if l := c.downs[key]; l != nil {
+	who := speakerOf(m)
+	if l := c.laneOfTaskLocked(m, who); l != nil {
+		return l
+	}
+	if l := c.downs[who.key]; l != nil {
 		return l
 	}
 	if len(c.downs) >= lanesMost && !c.retireOldestLocked() {
 		return nil
 	}
+	return c.openDownLocked(who)
+}
+
+func (c *conn) openDownLocked(who speaker) *lane {
 	l := c.openLocked(down)
-	l.session = session{key: key, info: info, needs: needs, used: time.Now(),
+	l.session = session{speaker: who, used: time.Now(),
 		calls: map[jsonrpc.ID]*downCall{}, listens: map[jsonrpc.ID]*listen{}, follows: map[string]int{}}
-	c.downs[key] = l
+	c.downs[who.key] = l
 	c.greetServerLocked(l)
 	return l
 }
@@ -173,82 +243,139 @@ func (c *conn) greetServerLocked(l *lane) {
 // welcomedLocked takes the server's answer to our initialize.
 func (c *conn) welcomedLocked(l *lane, m jsonrpc.Message, err error) {
 	waiting := l.waiting
-	_, _, pinned := c.Memory.know()
 	switch {
 	case err == nil && m.Result() != nil:
-		l.welcome, l.greeted, l.waiting = m.Result(), true, nil
+		again := l.again
+		l.welcome, l.greeted, l.waiting, l.again = m.Result(), true, nil, nil
 		c.Memory.noteGreets(yes)
 		c.sendLocked(l, jsonrpc.NewNotification(mcp.MethodInitialized, nil))
+		c.relistenDownLocked(l)
+		for _, k := range again {
+			l.calls[k.id] = k
+			c.beginLocked(k)
+		}
+		c.turnsLocked(l)
 		for _, w := range waiting {
 			c.serveLocked(l, w)
 		}
-	case err == nil && refusesEra(m) && pinned == "" && c.modern == nil:
-		// It kept silent on server/discover and is of that era all the same.
+	case err == nil && refusesEra(m) && !c.Memory.isSettled() && c.modern == nil && len(l.again)+len(l.listens) == 0:
+		// It kept silent on server/discover and is of that era all the same, or
+		// it was of the other long ago.
 		c.Memory.noteStateless(yes)
 		delete(c.downs, l.key)
-		l.role, l.session = modern, session{}
+		l.become(modern)
+		l.session = session{}
 		c.modern = l
 		for _, w := range waiting {
 			c.sendLocked(l, w)
 		}
 	default:
+		if err == nil || aboutRequest(err) {
+			c.Memory.forget()
+		}
 		if err == nil {
 			err = fault.New(fault.UpstreamError, c.Server).With("the server refused to open a session").
 				Because(errors.New(text(m.Error(), "message")))
 		}
-		l.waiting = nil
+		c.failSessionLocked(l, err)
 		c.retireLocked(l)
-		for _, w := range waiting {
-			c.failLocked(w.ID(), err)
-		}
 	}
 }
 
-// serveLocked takes a request to an open session.
+// serveLocked takes a message to an open session.
 func (c *conn) serveLocked(l *lane, m jsonrpc.Message) {
+	if m.Kind() == jsonrpc.Notification {
+		c.forwardNotificationLocked(l, m)
+		return
+	}
 	switch m.Method() {
 	case mcp.MethodDiscover:
-		c.toNearLocked(jsonrpc.NewResult(m.ID(), discovered(l.welcome)))
+		c.toNearLocked(jsonrpc.NewResult(m.ID(), l.discovered()))
 		return
 	case methodListen:
 		l.served = true
 		c.listenLocked(l, m)
 		return
-	}
-	l.served = true
-	out := m
-	if p := strip(m.Params()); len(p) != len(m.Params()) {
-		var err error
-		if out, err = m.WithParams(p); err != nil {
-			c.refuseLocked(m.ID(), jsonrpc.CodeInvalidParams, err.Error(), nil)
-			return
-		}
-	}
-	c.began++
-	token := member(m.Meta(), "progressToken")
-	k := &downCall{lane: l, id: m.ID(), near: m.ID(), msg: out, token: token, now: token, began: c.began,
-		level: text(m.Meta(), metaLogLevel)}
-	k.digest = digest(m)
-	l.calls[k.id] = k
-	if c.raiseLocked(l, k) {
+	case methodTaskGet, methodTaskUpdate, methodTaskCancel:
+		l.served = true
+		c.taskRequestLocked(l, m)
 		return
 	}
-	c.sendLocked(l, out)
+	l.served = true
+	k, err := c.enterLocked(l, m)
+	if err != nil {
+		c.refuseLocked(m.ID(), jsonrpc.CodeInvalidParams, err.Error(), nil)
+		return
+	}
+	c.beginLocked(k)
+}
+
+// enterLocked makes a call of a request. What a client names anew while another
+// call has the name still at the server, since its client was asked for input,
+// gets another there.
+func (c *conn) enterLocked(l *lane, m jsonrpc.Message) (*downCall, error) {
+	k := &downCall{lane: l, id: m.ID(), near: m.ID(), token: member(m.Meta(), "progressToken"),
+		level: text(m.Meta(), metaLogLevel), declared: declaresTasks(m)}
+	k.now, k.digest = k.token, digest(m)
+	params := strip(m.Params())
+	if l.calls[k.id] != nil {
+		k.id = c.newIDLocked()
+	}
+	if k.token != nil && l.hasToken(k.token) {
+		k.token = []byte(c.newIDLocked())
+		params = jsonrpc.SetMember(params, "_meta", jsonrpc.SetMember(member(params, "_meta"), "progressToken", k.token))
+	}
+	k.msg = m.WithID(k.id)
+	if len(params) != len(m.Params()) {
+		var err error
+		if k.msg, err = k.msg.WithParams(params); err != nil {
+			return nil, err
+		}
+	}
+	l.calls[k.id] = k
+	return k, nil
+}
+
+func (s *session) hasToken(token []byte) bool {
+	for _, k := range s.calls {
+		if bytes.Equal(k.token, token) {
+			return true
+		}
+	}
+	return false
+}
+
+// beginLocked has a call made, when it is its turn and the server logs what it
+// asked for.
+func (c *conn) beginLocked(k *downCall) {
+	if k.msg.Method() == mcp.MethodToolsCall && k.lane.offersTasks() && !c.mayBeTaskLocked(k) {
+		return
+	}
+	c.turnLocked(k, func() {
+		k.sent++
+		if !c.raiseLocked(k.lane, k) {
+			c.sendLocked(k.lane, k.msg)
+		}
+	})
 }
 
 // discovered is the DiscoverResult made of an InitializeResult.
-func discovered(welcome []byte) []byte {
-	capabilities := member(welcome, "capabilities")
+func (s *session) discovered() []byte {
+	capabilities := member(s.welcome, "capabilities")
 	if !isObject(capabilities) {
 		capabilities = []byte(`{}`)
 	}
+	capabilities = jsonrpc.DeleteMember(capabilities, "tasks")
+	if s.offersTasks() {
+		capabilities = meta{capabilities: capabilities}.withTasks().capabilities
+	}
 	return withMissing([]byte(`{"resultType":"complete"}`),
 		pair{"supportedVersions", servedJSON()},
-		pair{"capabilities", jsonrpc.DeleteMember(capabilities, "tasks")},
-		pair{"instructions", member(welcome, "instructions")},
+		pair{"capabilities", capabilities},
+		pair{"instructions", member(s.welcome, "instructions")},
 		pair{"ttlMs", []byte(`60000`)},
 		pair{"cacheScope", []byte(`"private"`)},
-		pair{"_meta", serverMeta(welcome)})
+		pair{"_meta", serverMeta(s.welcome)})
 }
 
 // serverMeta is a _meta that names the server, nil when it has no name.
@@ -260,152 +387,17 @@ func serverMeta(welcome []byte) []byte {
 	return withMissing([]byte(`{}`), pair{metaServerInfo, info})
 }
 
-// downAnswerLocked takes the server's answer to a client's request.
-func (c *conn) downAnswerLocked(l *lane, m jsonrpc.Message) {
-	k := l.calls[m.ID()]
-	if k == nil {
-		c.Log.Debug("answer to no open request dropped", "server", c.Server, "id", string(m.ID()))
-		return
-	}
-	if codeOf(m.Error()) == "-32042" && c.openURLLocked(k, m) {
-		return
-	}
-	c.finishLocked(k, item{msg: m})
-}
-
-// finishLocked answers a call, or keeps the answer for a client that was asked
-// for input meanwhile.
-func (c *conn) finishLocked(k *downCall, i item) {
-	if k.near == "" {
-		k.final = &i
-		return
-	}
-	delete(k.lane.calls, k.id)
-	c.unsealLocked(k)
-	if i.err != nil {
-		c.failLocked(k.near, i.err)
-		return
-	}
-	c.toNearLocked(k.stateless(i.msg).WithID(k.near))
-}
-
-// stateless gives an answer the form of 2026-07-28.
-func (k *downCall) stateless(m jsonrpc.Message) jsonrpc.Message {
-	out, err := m, error(nil)
-	if m.Error() != nil {
-		if codeOf(m.Error()) == "-32002" {
-			out, err = jsonrpc.Parse(jsonrpc.SetMember(m.Bytes(), "error", k.notFound(m.Error())))
-		}
-	} else if isObject(m.Result()) {
-		out, err = m.WithResult(k.complete(m.Result()))
-	}
-	if err != nil {
-		return m // only a message at the limit of size cannot be added to
-	}
-	return out
-}
-
-// complete adds what every result since 2026-07-28 says of itself.
-func (k *downCall) complete(result []byte) []byte {
-	name := serverMeta(k.lane.welcome)
-	if old := member(result, "_meta"); isObject(old) && name != nil {
-		if named := withMissing(old, pair{metaServerInfo, member(name, metaServerInfo)}); len(named) != len(old) {
-			result = jsonrpc.SetMember(result, "_meta", named)
-		}
-	}
-	add := []pair{{"resultType", []byte(`"complete"`)}, {"_meta", name}}
-	if cacheable(k.msg.Method()) {
-		add = append(add, pair{"ttlMs", []byte(`0`)}, pair{"cacheScope", []byte(`"private"`)})
-	}
-	return withMissing(result, add...)
-}
-
-// cacheable tells whether the results of a method say how long they hold.
-func cacheable(method string) bool {
-	switch method {
-	case mcp.MethodToolsList, "prompts/list", "resources/list", "resources/templates/list", methodRead:
-		return true
-	}
-	return false
-}
-
-// notFound gives the error for a missing resource its newer code.
-func (k *downCall) notFound(failed []byte) []byte {
-	failed = jsonrpc.SetMember(failed, "code", []byte("-32602"))
-	uri := member(k.msg.Params(), "uri")
-	if data := member(failed, "data"); isObject(data) {
-		return jsonrpc.SetMember(failed, "data", withMissing(data, pair{"uri", uri}))
-	}
-	if member(failed, "data") != nil || uri == nil {
-		return failed
-	}
-	return withMissing(failed, pair{"data", withMissing([]byte(`{}`), pair{"uri", uri})})
-}
-
-// downFailedLocked takes the word that a request got no answer. One that the
-// server refused because it does not know the session any more is sent again
-// in a new one, once.
-func (c *conn) downFailedLocked(l *lane, e *jsonrpc.CallError) {
-	lost := errors.Is(e.Err, upstream.ErrSessionLost)
-	k := l.calls[e.ID]
-	if k == nil {
-		if lost && e.ID == "" && l.greeted {
-			c.regreetLocked(l)
-		}
-		return
-	}
-	if !lost || k.again || k.held() {
-		c.finishLocked(k, item{err: e.Err})
-		return
-	}
-	k.again = true
-	if l.greeted {
-		c.regreetLocked(l)
-	}
-	l.waiting = append(l.waiting, k.asked())
-	delete(l.calls, k.id)
-}
-
-// asked is the call as the client would send it again.
-func (k *downCall) asked() jsonrpc.Message { return k.msg.WithID(k.near) }
-
-func (c *conn) regreetLocked(l *lane) {
-	l.greeted, l.level = false, ""
-	c.greetServerLocked(l)
-	for uri := range l.follows {
-		l.follows[uri] = 0
-	}
-	for _, s := range l.listens {
-		l.waiting = append(l.waiting, s.msg)
-	}
-	l.listens = map[jsonrpc.ID]*listen{}
-}
-
-// downEndedLocked answers for a session whose connection ended. The next
-// request opens another.
-func (c *conn) downEndedLocked(l *lane, err error) {
-	c.Log.Info("connection to the server ended", "server", c.Server, "err", err, "open", len(l.calls))
-	for _, m := range l.waiting {
-		c.failLocked(m.ID(), err)
-	}
-	lost := fault.New(fault.ConnectionLost, c.Server).Because(err)
-	for _, k := range l.calls {
-		c.finishLocked(k, item{err: lost})
-		delete(l.calls, k.id)
-		if k.near == "" {
-			c.unsealLocked(k)
-		}
-	}
-	for id := range l.listens {
-		c.failLocked(id, lost)
-	}
-}
-
 // downCancelLocked passes the client's cancellation of a call or a listen on.
 func (c *conn) downCancelLocked(l *lane, id jsonrpc.ID, m jsonrpc.Message) bool {
 	for i, w := range l.waiting {
 		if w.ID() == id {
 			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
+			return true
+		}
+	}
+	for i, k := range l.again {
+		if k.near == id {
+			l.again = append(l.again[:i], l.again[i+1:]...)
 			return true
 		}
 	}
@@ -430,10 +422,13 @@ func (c *conn) downCancelLocked(l *lane, id jsonrpc.ID, m jsonrpc.Message) bool 
 func (c *conn) dropLocked(k *downCall, why jsonrpc.Message) {
 	delete(k.lane.calls, k.id)
 	c.unsealLocked(k)
-	c.sendLocked(k.lane, why)
+	if k.sent > 0 {
+		c.sendLocked(k.lane, why)
+	}
 	for _, in := range k.inputs {
 		if in.id != "" {
-			c.sendLocked(k.lane, jsonrpc.NewError(in.id, jsonrpc.CodeInternalError, "the request it belongs to was cancelled", nil))
+			c.refuseAskedLocked(k.lane, in.id, "the request it belongs to was cancelled")
 		}
 	}
+	c.yieldLocked(k)
 }

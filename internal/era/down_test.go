@@ -2,10 +2,7 @@ package era
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"strings"
 	"testing"
 
 	"drawbridge/internal/jsonrpc"
@@ -151,33 +148,4 @@ func TestInputForAStatelessServer(t *testing.T) { // P4, T4
 	}
 	send(t, s, `{"jsonrpc":"2.0","id":`+string(retry.ID())+`,"result":{"resultType":"complete","content":[]}}`)
 	want(t, recv(t, c), `{"jsonrpc":"2.0","id":4,"result":{"resultType":"complete","content":[]}}`)
-}
-
-// P1: outside the documented splices every byte stays, on every path.
-func TestOddMessagesKeepTheirBytes(t *testing.T) {
-	odd := func(r *rand.Rand) string {
-		var b strings.Builder
-		for i := range 1 + r.IntN(4) {
-			values := []string{`1.0`, `9007199254740993`, `-0`, `1e400`, `"\u0041\/<&>é"`, `{"a":[ ],"b":{ }}`, `null`, `[1,2.50,{"x":"y"}]`}
-			fmt.Fprintf(&b, `"x-%d" :%s , `, i, values[r.IntN(len(values))])
-		}
-		return b.String()
-	}
-	r := rand.New(rand.NewPCG(1, 2))
-	c, s := legacyEnds(t)
-	uc, us := ends(t)
-	carryOver(t, uc, us)
-	for i := range 300 {
-		id, a, b, d := []string{fmt.Sprintf("%d.0", 1000+i), fmt.Sprintf("900719925474%d", 1000+i), fmt.Sprintf(`"\u0041%d"`, i)}[r.IntN(3)], odd(r), odd(r), odd(r)
-		send(t, c, `{ `+a+`"jsonrpc":"2.0","id":`+id+`,"method":"vendor/x","params":{`+b+`"y":1,"_meta":{`+d+client28+`}}}`)
-		want(t, recv(t, s), `{ `+a+`"jsonrpc":"2.0","id":`+id+`,"method":"vendor/x","params":{`+b+`"y":1,"_meta":{`+strings.TrimSuffix(d, " , ")+`}}}`)
-		send(t, s, `{ `+a+`"jsonrpc":"2.0","id":`+id+`,"result":{`+b+`"y":1}}`)
-		want(t, recv(t, c), `{ `+a+`"jsonrpc":"2.0","id":`+id+`,"result":{`+b+`"y":1,"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"old","v":9007199254740993}}}}`)
-		send(t, uc, `{ `+a+`"jsonrpc":"2.0","id":`+id+`,"method":"vendor/x","params":{`+b+`"y":1}}`)
-		m := recv(t, us)
-		want(t, m, `{ `+a+`"jsonrpc":"2.0","id":`+id+`,"method":"vendor/x","params":{`+b+`"y":1,"_meta":`+string(m.Meta())+`}}`)
-		answer := `{ ` + a + `"jsonrpc":"2.0","id":` + id + `,"error":{"code":-31999,` + b + `"message":"m"}}`
-		send(t, us, answer)
-		want(t, recv(t, uc), answer)
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonrpc"
 	"drawbridge/internal/mcp"
 )
@@ -33,7 +34,8 @@ type input struct {
 	id     jsonrpc.ID // at the server; "" when the call is to be sent again instead
 	method string
 	params []byte
-	told   bool // the client was asked
+	told   bool        // the client was asked
+	expiry *time.Timer // of a task's
 }
 
 // held tells whether the client was or is about to be asked for input.
@@ -52,55 +54,13 @@ func asksForInput(method string) bool {
 	return method == mcp.MethodToolsCall || method == "prompts/get" || method == methodRead
 }
 
-// needOf is the capability without which a server must not make a request.
-func needOf(method string) string {
-	switch method {
-	case methodElicit:
-		return "elicitation"
-	case methodSample:
-		return "sampling"
-	case methodRoots:
-		return "roots"
-	}
-	return ""
-}
-
-// downAskedLocked takes a request of the server.
-func (c *conn) downAskedLocked(l *lane, m jsonrpc.Message) {
-	if m.Method() == mcp.MethodPing {
-		c.sendLocked(l, jsonrpc.NewResult(m.ID(), []byte(`{}`)))
-		return
-	}
-	need := needOf(m.Method())
-	k := l.askerOf(m)
-	if need == "" || member(l.needs, need) == nil || k == nil {
-		c.sendLocked(l, jsonrpc.NewError(m.ID(), jsonrpc.CodeMethodNotFound, "Method not found: "+m.Method(), nil))
-		return
-	}
+// newInput is what a request of the server asks of the client.
+func newInput(m jsonrpc.Message) *input {
 	params := m.Params()
 	if isObject(params) {
-		params = jsonrpc.DeleteMember(params, "elicitationId")
+		params = unrelated(jsonrpc.DeleteMember(params, "elicitationId"))
 	}
-	c.inputLocked(k, &input{id: m.ID(), method: m.Method(), params: params})
-}
-
-// askerOf is the call that a request of the server belongs to: the one whose
-// progress token it repeats, else the youngest that may ask.
-func (l *lane) askerOf(m jsonrpc.Message) *downCall {
-	token := string(member(m.Meta(), "progressToken"))
-	var found *downCall
-	for _, k := range l.calls {
-		if !asksForInput(k.msg.Method()) {
-			continue
-		}
-		if token != "" && string(k.token) == token {
-			return k
-		}
-		if found == nil || k.began > found.began {
-			found = k
-		}
-	}
-	return found
+	return &input{id: m.ID(), method: m.Method(), params: params}
 }
 
 // inputLocked adds a request to what the client will be asked in one answer.
@@ -139,11 +99,14 @@ func (r *rounds) keyFor(in *input) string {
 // askClientLocked answers the client's request with what the server wants to
 // know. The call at the server goes on.
 func (c *conn) askClientLocked(k *downCall) {
-	requests := []byte(`{}`)
 	for _, in := range k.inputs {
 		in.told = true
-		one := withMissing([]byte(`{}`), pair{"method", jsonrpc.Quote(in.method)}, pair{"params", in.params})
-		requests = withMissing(requests, pair{in.key, one})
+	}
+	if k.round >= roundsMost {
+		near := k.near
+		c.dropLocked(k, jsonrpc.NewNotification(mcp.MethodCancelled, []byte(`{"requestId":`+string(k.id)+`,"reason":"too many requests for input"}`)))
+		c.failLocked(near, fault.New(fault.ProtocolError, c.Server).With("the server asked for input more than %d times in one call", roundsMost))
+		return
 	}
 	k.round++
 	until := time.Now().Add(heldLimit)
@@ -159,7 +122,18 @@ func (c *conn) askClientLocked(k *downCall) {
 		}
 	})
 	c.toNearLocked(jsonrpc.NewResult(near, withMissing([]byte(`{"resultType":"input_required"}`),
-		pair{"inputRequests", requests}, pair{"requestState", jsonrpc.Quote(state)}, pair{"_meta", serverMeta(k.lane.welcome)})))
+		pair{"inputRequests", inputRequests(k.inputs)}, pair{"requestState", jsonrpc.Quote(state)}, pair{"_meta", serverMeta(k.lane.welcome)})))
+	c.yieldLocked(k)
+}
+
+// inputRequests writes questions as clients of 2026-07-28 get them.
+func inputRequests(inputs []*input) []byte {
+	requests := []byte(`{}`)
+	for _, in := range inputs {
+		one := withMissing([]byte(`{}`), pair{"method", jsonrpc.Quote(in.method)}, pair{"params", in.params})
+		requests = withMissing(requests, pair{in.key, one})
+	}
+	return requests
 }
 
 // resumeLocked takes the request with which a client comes back.
@@ -178,16 +152,22 @@ func (c *conn) resumeLocked(m jsonrpc.Message, state []byte) {
 	}
 	k.stopTimers()
 	k.near, k.now, k.level = m.ID(), member(m.Meta(), "progressToken"), text(m.Meta(), metaLogLevel)
-	again := c.answerInputsLocked(k, given)
-	for _, p := range k.pending {
-		if out, ok := k.retold(p); ok {
-			c.toNearLocked(out)
-		}
-	}
+	pending := k.pending
 	k.pending = nil
-	switch {
-	case k.final != nil:
+	for _, p := range pending {
+		c.deliverLocked(k, p)
+	}
+	if k.final != nil {
 		c.finishLocked(k, *k.final)
+		return
+	}
+	c.turnLocked(k, func() { c.goOnLocked(k, given) })
+}
+
+// goOnLocked goes on with a call whose client is back.
+func (c *conn) goOnLocked(k *downCall, given []byte) {
+	again := c.answerInputsLocked(k, given)
+	switch {
 	case len(k.inputs) > 0:
 		c.askClientLocked(k)
 	case again:
@@ -207,7 +187,7 @@ func (c *conn) answerInputsLocked(k *downCall, given []byte) (again bool) {
 		case in.id == "":
 			again = true
 		default:
-			c.sendLocked(k.lane, jsonrpc.NewResult(in.id, v))
+			c.sendLocked(k.lane, resultOf(in.id, v))
 		}
 	}
 	k.inputs = left
@@ -217,6 +197,9 @@ func (c *conn) answerInputsLocked(k *downCall, given []byte) (again bool) {
 // withdrawnLocked takes the server's word that it does not wait for an input
 // any more.
 func (c *conn) withdrawnLocked(l *lane, id jsonrpc.ID) {
+	if l.forgetRiddle(id) || l.forgetTaskInput(id) {
+		return
+	}
 	for _, k := range l.calls {
 		for i, in := range k.inputs {
 			if in.id == id && id != "" {
@@ -231,7 +214,7 @@ func (c *conn) withdrawnLocked(l *lane, id jsonrpc.ID) {
 // serve the call (-32042 of 2025-11-25); with the retry the call is sent again.
 func (c *conn) openURLLocked(k *downCall, m jsonrpc.Message) bool {
 	pages := member(m.Error(), "data", "elicitations")
-	if len(pages) == 0 || pages[0] != '[' || !asksForInput(k.msg.Method()) || member(k.lane.needs, "elicitation") == nil {
+	if len(pages) == 0 || pages[0] != '[' || !asksForInput(k.msg.Method()) || !k.lane.opensURLs() {
 		return false
 	}
 	n := 0

@@ -22,9 +22,15 @@ func (c *conn) downSaysLocked(l *lane, m jsonrpc.Message) {
 		c.changedLocked(l, m)
 	case mcp.MethodCancelled:
 		c.withdrawnLocked(l, jsonrpc.ID(member(m.Params(), "requestId")))
-	case "notifications/elicitation/complete", "notifications/tasks/status": // not in 2026-07-28
+	case methodTaskStatus:
+		c.taskStatusLocked(l, m)
+	case "notifications/elicitation/complete": // not in 2026-07-28
 	default:
-		c.toNearLocked(m)
+		if k := l.calls[m.About()]; k != nil {
+			c.deliverLocked(k, m)
+			return
+		}
+		c.toNearLocked(m.WithAbout(""))
 	}
 }
 
@@ -36,7 +42,9 @@ const pendingMost = 256
 // the client is back.
 func (c *conn) deliverLocked(k *downCall, m jsonrpc.Message) {
 	if k.near != "" {
-		c.toNearLocked(m)
+		if out, ok := k.retold(m); ok {
+			c.toNearLocked(out.WithAbout(k.near))
+		}
 		return
 	}
 	if len(k.pending) < pendingMost {
@@ -85,37 +93,38 @@ func (c *conn) raiseLocked(l *lane, k *downCall) bool {
 		return false
 	}
 	l.level = k.level
+	sent := k.sent
 	params := withMissing([]byte(`{}`), pair{"level", jsonrpc.Quote(k.level)})
 	c.askLocked(l, methodSetLevel, params, func(m jsonrpc.Message, err error) {
 		if err != nil || m.Error() != nil {
 			c.Log.Debug("server sets no log level", "server", c.Server, "err", err)
 		}
-		if l.calls[k.id] == k {
+		if l.calls[k.id] == k && k.sent == sent {
 			c.sendLocked(l, k.msg)
 		}
 	})
 	return true
 }
 
-// logLocked gives a log message to the one call that asked for such; of several
-// it cannot be told whose it is.
+// logLocked gives a log message to the call on whose stream it came, else to the
+// one call that asked for such; of several it cannot be told whose it is.
 func (c *conn) logLocked(l *lane, m jsonrpc.Message) {
-	level, known := levels[text(m.Params(), "level")]
-	var only *downCall
+	of := l.calls[m.About()]
 	for _, k := range l.calls {
-		want, asked := levels[k.level]
-		if !asked {
+		if _, asked := levels[k.level]; !asked || m.About() != "" {
 			continue
 		}
-		if only != nil {
+		if of != nil {
 			return
 		}
-		if only = k; known && level < want {
-			return
-		}
+		of = k
 	}
-	if only != nil {
-		c.deliverLocked(only, m)
+	if of == nil {
+		return
+	}
+	level, known := levels[text(m.Params(), "level")]
+	if want, asked := levels[of.level]; asked && (!known || level >= want) {
+		c.deliverLocked(of, m)
 	}
 }
 
@@ -124,8 +133,10 @@ type listen struct {
 	msg   jsonrpc.Message
 	kinds map[string]bool // methods of the notifications it gets
 	uris  map[string]bool // resources it follows
+	tasks map[string]bool // tasks it follows
 	acked bool
 	left  int // subscriptions without an answer
+	times int // how often a session was opened anew meanwhile
 }
 
 // The members of notifications in subscriptions/listen, and what they bring.
@@ -143,7 +154,11 @@ func (c *conn) listenLocked(l *lane, m jsonrpc.Message) {
 		c.refuseLocked(m.ID(), jsonrpc.CodeInvalidParams, "Invalid params: no notifications", nil)
 		return
 	}
-	s := &listen{msg: m, kinds: map[string]bool{}, uris: map[string]bool{}}
+	tasks, ok := c.tasksOfLocked(l, m)
+	if !ok {
+		return
+	}
+	s := &listen{msg: m, kinds: map[string]bool{}, uris: map[string]bool{}, tasks: tasks}
 	l.listens[m.ID()] = s
 	for _, k := range listenKinds {
 		if string(member(wanted, k.member)) == "true" && string(member(l.welcome, "capabilities", k.capability, "listChanged")) == "true" {
@@ -169,8 +184,12 @@ func (c *conn) followLocked(l *lane, s *listen, uri string) {
 		return
 	}
 	s.left++
+	times := s.times
 	params := withMissing([]byte(`{}`), pair{"uri", jsonrpc.Quote(uri)})
 	c.askLocked(l, methodSubscribe, params, func(m jsonrpc.Message, err error) {
+		if s.times != times {
+			return
+		}
 		s.left--
 		if err != nil || m.Error() != nil {
 			delete(s.uris, uri)
@@ -193,17 +212,17 @@ func (c *conn) acknowledgeLocked(l *lane, s *listen) {
 			got = withMissing(got, pair{k.member, []byte("true")})
 		}
 	}
-	if len(s.uris) > 0 {
-		list := []byte{'['}
-		for v := range jsonrpc.Elements(member(s.msg.Params(), "notifications", "resourceSubscriptions")) {
-			if uri, _ := jsonrpc.String(v); s.uris[uri] {
-				if len(list) > 1 {
-					list = append(list, ',')
-				}
-				list = append(list, v...)
-			}
+	for _, o := range [...]struct {
+		member string
+		kept   map[string]bool
+	}{{"resourceSubscriptions", s.uris}, {"taskIds", s.tasks}} {
+		if len(o.kept) > 0 {
+			wanted := member(s.msg.Params(), "notifications", o.member)
+			got = withMissing(got, pair{o.member, jsonrpc.DeleteElements(wanted, func(_ int, v []byte) bool {
+				one, _ := jsonrpc.String(v)
+				return o.kept[one]
+			})})
 		}
-		got = withMissing(got, pair{"resourceSubscriptions", append(list, ']')})
 	}
 	c.toNearLocked(jsonrpc.NewNotification(methodAcknowledged,
 		withMissing([]byte(`{}`), pair{"_meta", subscriptionMeta(nil, id)}, pair{"notifications", got})))
@@ -215,15 +234,15 @@ func subscriptionMeta(meta []byte, id jsonrpc.ID) []byte {
 
 // changedLocked gives a change to every listen that wants it.
 func (c *conn) changedLocked(l *lane, m jsonrpc.Message) {
+	if m.Method() == mcp.MethodToolsChange {
+		l.forgetTools()
+	}
 	uri := text(m.Params(), "uri")
 	for id, s := range l.listens {
 		if !s.acked || !(s.kinds[m.Method()] || m.Method() == methodUpdated && s.uris[uri]) {
 			continue
 		}
-		params := jsonrpc.SetMember(m.Params(), "_meta", subscriptionMeta(member(m.Params(), "_meta"), id))
-		if out, err := m.WithParams(params); err == nil {
-			c.toNearLocked(out)
-		}
+		c.tellListenLocked(id, m)
 	}
 }
 

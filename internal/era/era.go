@@ -8,10 +8,14 @@
 // byte stays. A process at the other end hears one era only; where a client
 // uses both and the server does not speak both, there are two processes.
 //
-// Which of two open calls a server of the initialize era means when it asks
-// for input on stdio, it does not say; then it is taken to be the younger. One
-// process serves one client program with one set of capabilities, so nobody is
-// asked for what another program called.
+// A server of the initialize era does not say in which of two open calls it asks
+// for input, so calls in which it might ask take turns in a session (turns.go);
+// nobody is asked for what another call wants to know. One session serves one
+// client program with one set of capabilities. Tasks are carried over both ways:
+// those of 2025-11-25, and the extension of 2026-07-28.
+//
+// What a server speaks is found out once and is in its Memory; a caller that keeps
+// what Found says spares the next process the question.
 //
 // What the HTTP transports make of the eras (headers, statuses, streams) is left
 // to packages upstream and downstream, what survives a lost server to relay.
@@ -97,7 +101,6 @@ type conn struct {
 	unused    *lane        // probed, and not opened by any initialize yet
 	lanes     []*lane
 	serial    int
-	began     uint64 // calls so far
 	own       map[jsonrpc.ID]*errand
 
 	plain     *lane                // opened by the client's own initialize
@@ -110,6 +113,7 @@ type conn struct {
 	ahead     jsonrpc.Message   // the answer to our discover, for who waited for it
 	held      []jsonrpc.Message // wait for the server's era
 	stateless bool              // the client has sent a request of 2026-07-28
+	denied    bool              // the server has said that it does not serve those
 }
 
 // item is what Recv returns.
@@ -144,10 +148,10 @@ func (l *lane) takes(m jsonrpc.Message) bool {
 	if m.Kind() != jsonrpc.Request {
 		return true
 	}
-	switch l.role {
-	case plain:
+	switch l.passes.Load() {
+	case passesGreeted:
 		return !isStateless(m) && m.Method() != mcp.MethodInitialize
-	case modern:
+	case passesStateless:
 		return isStateless(m)
 	default:
 		return false

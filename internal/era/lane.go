@@ -27,10 +27,14 @@ type lane struct {
 	role    role
 	retired bool // closed, or lost
 
-	out    []jsonrpc.Message
-	queued atomic.Int32 // of out, and the one being written
-	work   chan struct{}
-	reader atomic.Int32 // who reads it
+	passes  atomic.Int32 // by role: which requests need no lock
+	out     []jsonrpc.Message
+	queued  atomic.Int32 // of out, and the one being written
+	work    chan struct{}
+	reader  atomic.Int32    // who reads it
+	writing bool            // a Send has not returned
+	unsent  jsonrpc.Message // its Send failed
+	end     error           // why it ended, while that is not given out
 
 	session // of a down lane
 }
@@ -42,6 +46,28 @@ const (
 	byPump       // a goroutine of the lane
 )
 
+// Which requests pass on a lane untouched.
+const (
+	passesNone int32 = iota
+	passesGreeted
+	passesStateless
+)
+
+// become gives a lane its role.
+func (l *lane) become(r role) {
+	l.role = r
+	switch r {
+	case plain:
+		l.passes.Store(passesGreeted)
+	case modern:
+		l.passes.Store(passesStateless)
+	case probe, down:
+		l.passes.Store(passesNone)
+	default:
+		panic("era: role " + string(r))
+	}
+}
+
 // claim takes the reading over for Recv.
 func (l *lane) claim() bool {
 	return l.reader.Load() == byRecv || l.reader.CompareAndSwap(nobody, byRecv)
@@ -50,15 +76,22 @@ func (l *lane) claim() bool {
 // openLocked makes a lane on the connection at hand or on a new one.
 func (c *conn) openLocked(r role) *lane {
 	if l := c.unused; l != nil && r != modern {
-		c.unused, l.role = nil, r
+		c.unused = nil
+		l.become(r)
 		return l
 	}
-	l := &lane{role: r, work: make(chan struct{}, 1)}
+	l := &lane{work: make(chan struct{}, 1)}
+	l.become(r)
 	c.lanes = append(c.lanes, l)
 	if far := c.spare; far != nil {
 		c.spare, l.conn = nil, far
-		c.direct.Store(l)
 		c.wg.Go(func() { c.write(l) })
+		if r == down || c.up != nil { // to be translated
+			l.reader.Store(byPump)
+			c.wg.Go(func() { c.read(l) })
+			return l
+		}
+		c.direct.Store(l)
 		c.signal()
 		return l
 	}
@@ -98,16 +131,8 @@ func (c *conn) logClose(far jsonrpc.Conn) {
 // that it comes back.
 func (c *conn) pumpLocked() {
 	l := c.direct.Load()
-	if l == nil {
+	if l == nil || c.undirectLocked() {
 		return
-	}
-	c.direct.Store(nil)
-	if l.reader.CompareAndSwap(nobody, byPump) {
-		c.wg.Go(func() { c.read(l) })
-		return
-	}
-	if c.receiving {
-		return // Recv hands the lane over when it is done
 	}
 	switch l.role {
 	case plain:
@@ -118,6 +143,21 @@ func (c *conn) pumpLocked() {
 	default:
 		panic("era: role " + string(l.role))
 	}
+}
+
+// undirectLocked ends the direct way; false when Recv waits on its lane, so that
+// something has to come there first.
+func (c *conn) undirectLocked() bool {
+	l := c.direct.Load()
+	if l == nil {
+		return true
+	}
+	c.direct.Store(nil)
+	if l.reader.CompareAndSwap(nobody, byPump) {
+		c.wg.Go(func() { c.read(l) })
+		return true
+	}
+	return c.receiving // then Recv hands the lane over when it is done
 }
 
 // handOver gives a lane that Recv has read a reader of its own.
@@ -154,67 +194,6 @@ func isOne(err error) bool {
 	var failed *jsonrpc.CallError
 	var refused *jsonrpc.RefusedError
 	return errors.As(err, &failed) || errors.As(err, &refused)
-}
-
-// sendLocked queues a message for the server.
-func (c *conn) sendLocked(l *lane, m jsonrpc.Message) {
-	l.out = append(l.out, m)
-	l.queued.Add(1)
-	select {
-	case l.work <- struct{}{}:
-	default:
-	}
-}
-
-// write sends what is queued, in order.
-func (c *conn) write(l *lane) {
-	for {
-		c.mu.Lock()
-		var m jsonrpc.Message
-		if len(l.out) > 0 {
-			m = l.out[0]
-			l.out = l.out[1:]
-		}
-		ended := l.retired
-		c.mu.Unlock()
-		if ended {
-			return
-		}
-		if m.Kind() == "" {
-			select {
-			case <-l.work:
-				continue
-			case <-c.life.Done():
-				return
-			}
-		}
-		err := l.conn.Send(c.life, m)
-		l.queued.Add(-1)
-		select {
-		case c.written <- struct{}{}:
-		default:
-		}
-		if err != nil {
-			c.broken(l, err)
-			return
-		}
-	}
-}
-
-// noticeLimit is how long the reader of a lane that takes nothing any more has
-// to see why.
-const noticeLimit = time.Second
-
-// broken sees to it that a lane whose writing failed ends.
-func (c *conn) broken(l *lane, err error) {
-	c.Log.Debug("message not delivered", "server", c.Server, "err", err)
-	t := time.NewTimer(noticeLimit)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		c.logClose(l.conn)
-	case <-c.life.Done():
-	}
 }
 
 // retireLocked closes a lane that nobody uses any more.
@@ -348,6 +327,10 @@ func (c *conn) answerLocked(l *lane, m jsonrpc.Message) {
 	case down:
 		c.downAnswerLocked(l, m)
 	case probe:
+		if p := c.probing; p != nil && p.lane == l && m.ID() == "null" && m.Error() != nil {
+			c.answeredLocked(l, p.id, m, nil) // nothing else was asked (adcontextprotocol/adcp-client#2408)
+			return
+		}
 		c.Log.Debug("answer to no open request dropped", "server", c.Server)
 	default:
 		panic("era: role " + string(l.role))
@@ -409,7 +392,12 @@ func (c *conn) endedLocked(l *lane, err error) {
 		retire()
 		c.downEndedLocked(l, err)
 	case plain, modern:
-		c.giveLocked(item{err: err})
+		l.end = err
+		if !l.writing {
+			c.giveEndLocked(l)
+			return
+		}
+		c.wg.Go(func() { c.closeSoon(l) })
 	default:
 		panic("era: role " + string(l.role))
 	}

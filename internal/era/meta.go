@@ -16,6 +16,7 @@ const (
 	metaLogLevel     = "io.modelcontextprotocol/logLevel"
 	metaServerInfo   = "io.modelcontextprotocol/serverInfo"
 	metaSubscription = "io.modelcontextprotocol/subscriptionId"
+	metaTask         = "io.modelcontextprotocol/related-task" // until 2025-11-25
 )
 
 // Methods the translation acts on.
@@ -157,6 +158,11 @@ func strip(params []byte) []byte {
 	for _, name := range [...]string{"inputResponses", "requestState"} {
 		params = jsonrpc.DeleteMember(params, name)
 	}
+	return stripMeta(params)
+}
+
+// stripMeta takes out of _meta what only 2026-07-28 knows.
+func stripMeta(params []byte) []byte {
 	old := member(params, "_meta")
 	if old == nil {
 		return params
@@ -195,4 +201,14 @@ func hasVersion(object []byte, list string) bool {
 		}
 	}
 	return false
+}
+
+// resultOf answers a request with a result that stood inside another message, so
+// that nobody has read it yet: what two could read differently is an error.
+func resultOf(id jsonrpc.ID, result []byte) jsonrpc.Message {
+	out, err := jsonrpc.NewResult(id, []byte(`{}`)).WithResult(result)
+	if err != nil {
+		return jsonrpc.NewError(id, jsonrpc.CodeInternalError, "the answer is not valid MCP", nil)
+	}
+	return out
 }

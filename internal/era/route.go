@@ -36,15 +36,17 @@ func (c *conn) routeLocked(m jsonrpc.Message) {
 func (c *conn) routeNotificationLocked(m jsonrpc.Message) {
 	switch {
 	case m.Method() == mcp.MethodCancelled && c.cancelLocked(m):
-	case c.plain != nil:
+	case c.plain != nil && !isStateless(m):
 		c.sendLocked(c.plain, m)
 	case c.up != nil:
-		if m.Method() == mcp.MethodInitialized {
-			c.upReadyLocked()
-		}
+		c.upNotificationLocked(m)
+	case len(c.downs) > 0:
+		c.downNotificationLocked(m)
 	case len(c.lanes) == 0 && !c.stateless:
 		c.openPlainLocked()
 		c.sendLocked(c.plain, m)
+	case c.modern != nil:
+		c.sendLocked(c.modern, m)
 	}
 }
 
@@ -105,7 +107,7 @@ func (c *conn) greetLocked(m jsonrpc.Message) {
 	case c.plain == nil && (greets == no || !c.Child && stateless == yes):
 		c.startUpLocked(m, jsonrpc.Message{})
 		return
-	case c.plain == nil && !c.Child && stateless == unknown:
+	case c.plain == nil && stateless == unknown && (!c.Child || c.Memory.isLikelyModern()):
 		c.probeLocked(m)
 		return
 	case c.plain == nil:
@@ -146,8 +148,7 @@ func (c *conn) plainAnswerLocked(l *lane, m jsonrpc.Message) {
 	hello := c.hello
 	c.hello = jsonrpc.Message{}
 	c.watching.Store(false)
-	stateless, _, _ := c.Memory.know()
-	if !refusesEra(m) || stateless == no {
+	if !refusesEra(m) || !c.mayBeModern() {
 		if m.Error() == nil {
 			c.Memory.noteGreets(yes)
 		}
@@ -167,7 +168,7 @@ func (c *conn) plainFailedLocked(l *lane, e *jsonrpc.CallError) {
 	hello := c.hello
 	c.hello = jsonrpc.Message{}
 	c.watching.Store(false)
-	if stateless, _, _ := c.Memory.know(); stateless == no || !aboutRequest(e.Err) {
+	if !c.mayBeModern() || !aboutRequest(e.Err) {
 		c.giveLocked(item{err: e})
 		return
 	}
@@ -175,12 +176,17 @@ func (c *conn) plainFailedLocked(l *lane, e *jsonrpc.CallError) {
 	c.becomeUpLocked(l, hello, jsonrpc.NewError(e.ID, code, words, data))
 }
 
+// mayBeModern tells whether a server that refuses initialize can be of the other
+// era: not when the user said no, or the server just did. What was found out
+// earlier, or guessed from silence, is no reason.
+func (c *conn) mayBeModern() bool { return !c.denied && !c.Memory.isSettled() }
+
 // becomeUpLocked goes over to the stateless era on a lane that has refused
 // initialize.
 func (c *conn) becomeUpLocked(l *lane, hello, refusal jsonrpc.Message) {
 	c.Log.Info("server speaks the stateless protocol only, carrying the conversation over", "server", c.Server)
 	c.pumpLocked()
-	l.role = modern
+	l.become(modern)
 	c.plain, c.modern = nil, l
 	c.startUpLocked(hello, refusal)
 }
@@ -263,8 +269,11 @@ func (c *conn) probeLocked(m jsonrpc.Message) {
 	// errands end at greetLimit; a probe ends before, but its late answer is
 	// still known and dropped.
 	c.askWithinLocked(l, ask, greetLimit, func(m jsonrpc.Message, err error) {
-		if c.probing == p {
+		switch {
+		case c.probing == p:
 			c.probedLocked(m, err)
+		case err == nil && isModernAnswer(m):
+			c.Memory.noteLate()
 		}
 	})
 	p.timer = time.AfterFunc(limit, func() {
@@ -286,9 +295,9 @@ func (c *conn) probedLocked(m jsonrpc.Message, err error) {
 	case err == nil && isModernAnswer(m):
 		c.probing = nil
 		p.timer.Stop()
-		c.watching.Store(false)
 		c.Memory.noteStateless(yes)
-		p.lane.role, c.modern = modern, p.lane
+		p.lane.become(modern)
+		c.modern = p.lane
 		if p.theirs.Kind() != "" {
 			c.toNearLocked(m)
 		} else {
@@ -297,6 +306,7 @@ func (c *conn) probedLocked(m jsonrpc.Message, err error) {
 		c.releaseLocked()
 		c.ahead = jsonrpc.Message{}
 	default:
+		c.denied = true
 		c.decideLegacyLocked(p.lane)
 	}
 }
@@ -322,7 +332,7 @@ func (c *conn) giveUpProbeLocked(err error) {
 	p := c.probing
 	c.probing = nil
 	p.timer.Stop()
-	c.watching.Store(false)
+	defer c.watchLocked()
 	c.retireLocked(p.lane)
 	held := c.held
 	c.held = nil
@@ -341,7 +351,6 @@ func (c *conn) decideLegacyLocked(l *lane) {
 	p := c.probing
 	c.probing = nil
 	p.timer.Stop()
-	c.watching.Store(false)
 	c.Memory.noteStateless(no)
 	if p.theirs.Kind() != "" {
 		c.held = append([]jsonrpc.Message{p.theirs}, c.held...)
@@ -364,11 +373,16 @@ func (c *conn) probeEndedLocked(err error) {
 	c.decideLegacyLocked(nil)
 }
 
-// releaseLocked routes what waited for the server's era.
+// releaseLocked routes what waited for the server's era. Nothing that comes after
+// goes past it.
 func (c *conn) releaseLocked() {
 	held := c.held
 	c.held = nil
 	for _, m := range held {
 		c.routeLocked(m)
 	}
+	c.watchLocked()
 }
+
+// watchLocked sees to it that answers which decide something are looked at.
+func (c *conn) watchLocked() { c.watching.Store(c.probing != nil || c.hello.Kind() != "") }

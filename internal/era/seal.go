@@ -59,7 +59,7 @@ func (c *conn) mac(open, digest string) string {
 }
 
 // openSealLocked finds the call that a state names; nil when the state was not
-// made here, is of another request or another round, or has expired.
+// made here, is of another client, request or round, or has expired.
 func (c *conn) openSealLocked(m jsonrpc.Message, state []byte) *downCall {
 	s, _ := jsonrpc.String(state)
 	parts := strings.Split(s, ".")
@@ -72,7 +72,8 @@ func (c *conn) openSealLocked(m jsonrpc.Message, state []byte) *downCall {
 	}
 	until, err := strconv.ParseInt(parts[2], 10, 64)
 	k := c.seals[parts[0]]
-	if err != nil || k == nil || time.Now().Unix() > until || strconv.Itoa(k.round) != parts[1] || k.near != "" {
+	if err != nil || k == nil || time.Now().Unix() > until || strconv.Itoa(k.round) != parts[1] || k.near != "" ||
+		speakerOf(m).key != k.lane.key {
 		return nil
 	}
 	return k

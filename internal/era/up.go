@@ -2,6 +2,7 @@ package era
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"drawbridge/internal/fault"
@@ -22,7 +23,13 @@ type up struct {
 	waiting []jsonrpc.Message
 	calls   map[jsonrpc.ID]*upCall // by their id at the server
 	asks    map[jsonrpc.ID]*upAsk  // requests made here in the server's name
+	tasking
 	follow
+}
+
+func (u *up) stopTimers() {
+	u.tasking.stopTimers()
+	u.follow.stopTimers()
 }
 
 // upCall is one request of the client under way.
@@ -31,20 +38,25 @@ type upCall struct {
 	id     jsonrpc.ID      // at the server: of this round; "" while the client is asked
 	msg    jsonrpc.Message // as the client sent it
 	method string
+	params []byte // as the server got them last
+	again  bool   // sent a second time, though not for input
 
-	round int
-	left  int    // inputs the client has yet to give
-	given []byte // inputResponses so far
-	state []byte // requestState, nil without one
+	asTask []byte // what the client said of the task that it wants, nil for none
+	tasks  bool   // the server is told that its answer may be one
+	poll          // of a task
+	round  int
+	left   int    // inputs the client has yet to give
+	given  []byte // inputResponses so far
+	state  []byte // requestState, nil without one
 }
 
 // startUpLocked carries a conversation over that opens with hello.
 func (c *conn) startUpLocked(hello, refusal jsonrpc.Message) {
+	c.up = &up{refusal: refusal, calls: map[jsonrpc.ID]*upCall{}, asks: map[jsonrpc.ID]*upAsk{}}
 	if c.modern == nil {
 		c.modern = c.openLocked(modern)
 	}
-	c.pumpLocked()
-	c.up = &up{refusal: refusal, calls: map[jsonrpc.ID]*upCall{}, asks: map[jsonrpc.ID]*upAsk{}}
+	c.undirectLocked() // the answer to our discover comes there in any case
 	c.upGreetLocked(hello)
 }
 
@@ -96,7 +108,7 @@ func (c *conn) discoveredLocked(m jsonrpc.Message, err error) {
 		c.Memory.noteGreets(no)
 	}
 	u.found = m.Result()
-	c.toNearLocked(jsonrpc.NewResult(u.hello.ID(), welcome(u.hello.Params(), u.found, c.Server)))
+	c.toNearLocked(jsonrpc.NewResult(u.hello.ID(), c.welcome(u)))
 	waiting := u.waiting
 	u.waiting = nil
 	for _, w := range waiting {
@@ -105,10 +117,12 @@ func (c *conn) discoveredLocked(m jsonrpc.Message, err error) {
 }
 
 // notDiscoveredLocked leaves the client with the server's own refusal, and the
-// conversation as if nothing had been tried.
+// conversation as if nothing had been tried. A server that was of this era long
+// ago, and refused nothing yet, gets the client's initialize after all.
 func (c *conn) notDiscoveredLocked(m jsonrpc.Message, err error) {
 	u := c.up
-	if u.refusal.Kind() == "" || u.found != nil {
+	changed := u.refusal.Kind() == "" && !c.Memory.isSettled() && (err == nil || aboutRequest(err) || fault.IsCode(err, fault.Timeout))
+	if u.found != nil || u.refusal.Kind() == "" && !changed {
 		if err == nil {
 			err = fault.New(fault.UpstreamError, c.Server).With("the server does not speak " + mcp.V2026_07_28)
 		}
@@ -121,29 +135,56 @@ func (c *conn) notDiscoveredLocked(m jsonrpc.Message, err error) {
 	}
 	l := c.modern
 	c.up, c.modern, c.plain = nil, nil, l
-	l.role = plain
-	c.toNearLocked(u.refusal)
+	l.become(plain)
+	if changed {
+		c.Memory.forget()
+		c.denied = true
+		c.greetLocked(u.hello)
+	} else {
+		c.toNearLocked(u.refusal)
+	}
 	for _, w := range u.waiting {
 		c.sendLocked(l, w)
 	}
 }
 
 // welcome is the InitializeResult made of a DiscoverResult.
-func welcome(hello, found []byte, server string) []byte {
-	version := member(hello, "protocolVersion")
+func (c *conn) welcome(u *up) []byte {
+	version := member(u.hello.Params(), "protocolVersion")
 	if v, _ := jsonrpc.String(version); !mcp.IsLegacy(v) {
 		version = jsonrpc.Quote(mcp.LatestLegacy)
 	}
-	capabilities := member(found, "capabilities")
+	capabilities := member(u.found, "capabilities")
 	if capabilities == nil {
 		capabilities = []byte(`{}`)
 	}
-	info := member(found, "_meta", metaServerInfo)
+	if v, _ := jsonrpc.String(version); v == mcp.V2025_11_25 && u.hasTasks() {
+		capabilities = withMissing(capabilities, pair{"tasks", []byte(`{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}`)})
+	}
+	info := member(u.found, "_meta", metaServerInfo)
 	if info == nil {
-		info = withMissing([]byte(`{}`), pair{"name", jsonrpc.Quote(server)}, pair{"version", []byte(`"unknown"`)})
+		info = withMissing([]byte(`{}`), pair{"name", jsonrpc.Quote(c.Server)}, pair{"version", []byte(`"unknown"`)})
 	}
 	return withMissing([]byte(`{}`), pair{"protocolVersion", version}, pair{"capabilities", capabilities},
-		pair{"serverInfo", info}, pair{"instructions", member(found, "instructions")})
+		pair{"serverInfo", info}, pair{"instructions", member(u.found, "instructions")})
+}
+
+// upNotificationLocked takes a notification of the initialize era. Those of the
+// specification mean nothing to a stateless server; others pass.
+func (c *conn) upNotificationLocked(m jsonrpc.Message) {
+	switch m.Method() {
+	case mcp.MethodInitialized:
+		c.upReadyLocked()
+		return
+	case mcp.MethodCancelled, mcp.MethodProgress, "notifications/roots/list_changed", "notifications/tasks/status":
+		return
+	}
+	if p := m.Params(); c.up.found == nil || p != nil && !isObject(p) {
+		return
+	}
+	if out, err := m.WithParams(c.up.meta.into(m.Params())); err == nil {
+		c.sendLocked(c.modern, out)
+	}
 }
 
 // upRequestLocked takes a request of the initialize era to a stateless server,
@@ -166,24 +207,70 @@ func (c *conn) upRequestLocked(m jsonrpc.Message) {
 	case methodSubscribe, methodUnsubscribe:
 		c.followResourceLocked(m)
 		return
+	case methodTaskGet, methodTaskResult, methodTaskList, methodTaskCancel:
+		if u.hasTasks() {
+			c.upTaskRequestLocked(m)
+			return
+		}
 	}
 	if p := m.Params(); p != nil && !isObject(p) {
 		c.refuseLocked(m.ID(), jsonrpc.CodeInvalidParams, "params by position cannot carry _meta", nil)
 		return
 	}
-	c.upSendLocked(&upCall{near: m.ID(), msg: m, method: m.Method()}, m.ID(), m.Params())
+	k := &upCall{near: m.ID(), msg: m, method: m.Method()}
+	if task := member(m.Params(), "task"); k.method == mcp.MethodToolsCall && isObject(task) && u.hasTasks() {
+		if out, err := m.WithParams(jsonrpc.DeleteMember(m.Params(), "task")); err == nil {
+			k.msg, k.asTask, k.tasks = out, task, true
+		}
+	}
+	c.upSendLocked(k, m.ID(), k.msg.Params())
 }
 
 // upSendLocked sends a call, for the first time or with the input asked for.
 func (c *conn) upSendLocked(k *upCall, id jsonrpc.ID, params []byte) {
-	out, err := k.msg.WithID(id).WithParams(c.up.meta.into(params))
+	said := c.up.meta
+	if k.tasks {
+		said = said.withTasks()
+	}
+	out, err := k.msg.WithID(id).WithParams(said.into(params))
 	if err != nil {
 		c.refuseLocked(k.near, jsonrpc.CodeInvalidParams, err.Error(), nil)
 		return
 	}
-	k.id = id
+	k.id, k.params = id, params
 	c.up.calls[id] = k
 	c.sendLocked(c.modern, out)
+}
+
+// upAgainLocked sends a call once more as it was, under a new id.
+func (c *conn) upAgainLocked(k *upCall) {
+	delete(c.up.calls, k.id)
+	k.again = true
+	c.upSendLocked(k, c.newIDLocked(), k.params)
+}
+
+// onlyReads tells whether a request may be sent twice, whatever became of it.
+func onlyReads(method string) bool {
+	return strings.HasSuffix(method, "/list") || method == methodRead
+}
+
+// repeatable are the calls that may be sent over another connection when this
+// one is lost.
+func (u *up) repeatable() (ids []jsonrpc.ID) {
+	for _, m := range u.waiting {
+		ids = append(ids, m.ID())
+	}
+	for _, k := range u.calls {
+		if onlyReads(k.method) && k.round == 0 {
+			ids = append(ids, k.near)
+		}
+	}
+	for _, k := range u.polls {
+		if !k.insisted {
+			ids = append(ids, k.near)
+		}
+	}
+	return ids
 }
 
 // upAnswerLocked takes an answer to a call that was carried over; false when it
@@ -197,17 +284,46 @@ func (c *conn) upAnswerLocked(m jsonrpc.Message) bool {
 	if k == nil {
 		return false
 	}
+	switch codeOf(m.Error()) {
+	case "-32022":
+		if c.upVersionLocked(k, m.Error()) {
+			return true
+		}
+	case "-32021":
+		if c.upInsistsLocked(k, m.Error()) {
+			return true
+		}
+	}
 	delete(u.calls, k.id)
 	k.id = ""
 	if text(m.Result(), "resultType") == "input_required" {
 		c.upInputsLocked(k, m.Result())
 		return true
 	}
-	c.toNearLocked(k.greeted(m).WithID(k.near))
+	if k.tasks && c.upTaskedLocked(k, m.Result()) {
+		return true
+	}
+	c.toNearLocked(c.greeted(k, m).WithID(k.near))
 	return true
 }
 
-// upFailedLocked takes the word that a call got no answer.
+// upVersionLocked chooses a version again for a call that the server refused
+// unread over it. There is one choice; a server that does not offer it any more
+// is another than it was.
+func (c *conn) upVersionLocked(k *upCall, failed []byte) bool {
+	if !hasVersion(member(failed, "data"), "supported") {
+		c.Memory.forget()
+		return false
+	}
+	if k.again {
+		return false
+	}
+	c.upAgainLocked(k)
+	return true
+}
+
+// upFailedLocked takes the word that a call got no answer. One that only reads
+// is sent again when its connection broke.
 func (c *conn) upFailedLocked(e *jsonrpc.CallError) bool {
 	if c.listenEndedLocked(e.ID, e.Err) {
 		return true
@@ -215,6 +331,10 @@ func (c *conn) upFailedLocked(e *jsonrpc.CallError) bool {
 	k := c.up.calls[e.ID]
 	if k == nil {
 		return false
+	}
+	if fault.IsCode(e.Err, fault.ConnectionLost) && onlyReads(k.method) && !k.again {
+		c.upAgainLocked(k)
+		return true
 	}
 	delete(c.up.calls, e.ID)
 	c.failLocked(k.near, e.Err)
@@ -254,6 +374,10 @@ func (c *conn) upCancelLocked(near jsonrpc.ID, m jsonrpc.Message) bool {
 			return true
 		}
 	}
+	if k := u.polls[near]; k != nil {
+		c.cancelPollLocked(k)
+		return true
+	}
 	for _, a := range u.asks {
 		if a.call.near == near {
 			c.withdrawAsksLocked(a.call)
@@ -264,18 +388,18 @@ func (c *conn) upCancelLocked(near jsonrpc.ID, m jsonrpc.Message) bool {
 }
 
 // greeted gives an answer the form that clients of the initialize era read.
-func (k *upCall) greeted(m jsonrpc.Message) jsonrpc.Message {
+func (c *conn) greeted(k *upCall, m jsonrpc.Message) jsonrpc.Message {
 	out, err := m, error(nil)
 	switch {
 	case m.Error() != nil && k.method == methodRead && codeOf(m.Error()) == "-32602" && member(m.Error(), "data", "uri") != nil:
 		out, err = jsonrpc.Parse(jsonrpc.SetMember(m.Bytes(), "error", jsonrpc.SetMember(m.Error(), "code", []byte(strconv.Itoa(codeNotFound)))))
 	case k.method == mcp.MethodToolsList && m.Result() != nil:
-		if r := withoutOddSchemas(m.Result()); len(r) != len(m.Result()) {
+		if r := c.withoutOddSchemas(m.Result()); len(r) != len(m.Result()) {
 			out, err = m.WithResult(r)
 		}
 	case k.method == mcp.MethodToolsCall && isObject(m.Result()):
-		if v := member(m.Result(), "structuredContent"); v != nil && !isObject(v) {
-			out, err = m.WithResult(jsonrpc.DeleteMember(m.Result(), "structuredContent"))
+		if r := c.withoutOddContent(m.Result()); len(r) != len(m.Result()) {
+			out, err = m.WithResult(r)
 		}
 	}
 	if err != nil {
@@ -284,9 +408,19 @@ func (k *upCall) greeted(m jsonrpc.Message) jsonrpc.Message {
 	return out
 }
 
+// withoutOddContent takes structured content out of a tool's result that is no
+// object: the schema of the initialize era knows none. The text stays.
+func (c *conn) withoutOddContent(result []byte) []byte {
+	if v := member(result, "structuredContent"); v == nil || isObject(v) {
+		return result
+	}
+	c.Log.Info("structured content left out, clients of this protocol take objects only", "server", c.Server)
+	return jsonrpc.DeleteMember(result, "structuredContent")
+}
+
 // withoutOddSchemas takes out of a listing the output schemas that are of no
 // object: strict clients would lose all tools over one of them.
-func withoutOddSchemas(result []byte) []byte {
+func (c *conn) withoutOddSchemas(result []byte) []byte {
 	tools := member(result, "tools")
 	if len(tools) == 0 || tools[0] != '[' {
 		return result
@@ -304,6 +438,7 @@ func withoutOddSchemas(result []byte) []byte {
 		out = append(out, tools[at:from]...)
 		at = from + len(tool)
 		if schema := member(tool, "outputSchema"); schema != nil && text(schema, "type") != "object" {
+			c.Log.Info("output schema left out, clients of this protocol take those of objects only", "server", c.Server, "tool", fault.Excerpt(text(tool, "name")))
 			tool, odd = jsonrpc.DeleteMember(tool, "outputSchema"), true
 		}
 		out = append(out, tool...)

@@ -38,9 +38,15 @@ func (c *conn) upInputsLocked(k *upCall, result []byte) {
 	}
 	for key, in := range jsonrpc.Members(wanted) {
 		id := c.newIDLocked()
+		ask, err := jsonrpc.NewRequest(id, text(in, "method"), nil).WithParams(c.asLegacy(in))
+		if err != nil { // what two could read differently is asked of nobody
+			c.withdrawAsksLocked(k)
+			c.upDenyLocked(k, "the server asks for input in a message that is not valid MCP")
+			return
+		}
 		u.asks[id] = &upAsk{call: k, key: key}
 		k.left++
-		c.toNearLocked(jsonrpc.NewRequest(id, text(in, "method"), c.asLegacy(in)))
+		c.toNearLocked(ask)
 	}
 	if k.left == 0 {
 		c.upRetryLocked(k)
@@ -54,13 +60,14 @@ func (c *conn) asLegacy(in []byte) []byte {
 	if text(params, "mode") == "url" {
 		return withMissing(params, pair{"elicitationId", jsonrpc.Quote(rand.Text())})
 	}
-	if params != nil && !isObject(params) {
+	if !isObject(params) {
 		return nil
 	}
 	return params
 }
 
 func (c *conn) upDenyLocked(k *upCall, format string, args ...any) {
+	c.up.endPoll(k)
 	c.failLocked(k.near, fault.New(fault.ProtocolError, c.Server).With(format, args...))
 }
 
@@ -75,12 +82,8 @@ func (c *conn) upInputLocked(m jsonrpc.Message) bool {
 	k := a.call
 	if m.Result() == nil {
 		c.withdrawAsksLocked(k)
-		out, err := jsonrpc.Parse(jsonrpc.SetMember([]byte(`{"jsonrpc":"2.0","id":`+string(k.near)+`}`), "error", m.Error()))
-		if err != nil {
-			c.upDenyLocked(k, "the client gave no input")
-			return true
-		}
-		c.toNearLocked(out)
+		c.up.endPoll(k)
+		c.toNearLocked(errorOf(k.near, m.Error()))
 		return true
 	}
 	name, _ := jsonrpc.String(a.key)
@@ -93,6 +96,10 @@ func (c *conn) upInputLocked(m jsonrpc.Message) bool {
 
 // upRetryLocked sends the call again with what the client gave.
 func (c *conn) upRetryLocked(k *upCall) {
+	if k.task != "" {
+		c.updateTaskLocked(k)
+		return
+	}
 	params := jsonrpc.SetMember(k.msg.Params(), "inputResponses", k.given)
 	if k.state != nil {
 		params = jsonrpc.SetMember(params, "requestState", k.state)

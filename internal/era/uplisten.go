@@ -12,6 +12,7 @@ import (
 
 const (
 	ackLimit     = 5 * time.Second // for a listen to be acknowledged
+	wakeLimit    = 2 * time.Second // for any answer after that
 	listenFirst  = time.Second     // before a lost listen is opened again, doubled
 	listenMost   = 2 * time.Minute
 	followedMost = 1000 // resources
@@ -104,8 +105,9 @@ func (c *conn) relistenLocked() {
 		c.unhearLocked()
 		return
 	}
-	if u.deaf {
-		c.ackedLocked(nil)
+	if u.deaf || c.Memory.isDeaf() {
+		u.deaf = true
+		c.ackedLocked(nil, nil)
 		return
 	}
 	o := &opening{id: c.newIDLocked()}
@@ -119,9 +121,26 @@ func (c *conn) relistenLocked() {
 		c.Log.Info("the server does not acknowledge that it is listened to; changes are not seen", "server", c.Server)
 		c.endListenLocked(o.id)
 		u.next, u.deaf = nil, true
-		c.ackedLocked(nil)
+		c.ackedLocked(nil, nil)
+		if c.Child {
+			c.wakeLocked(c.modern)
+		}
 	})
 	c.sendLocked(c.modern, jsonrpc.NewRequest(o.id, methodListen, params))
+}
+
+// wakeLocked sees whether a program that was silent on a listen is stuck in it
+// (mark3labs/mcp-go#976: it reads nothing more, a cancellation neither). Then the
+// connection is given up, and there is no listen on the next.
+func (c *conn) wakeLocked(l *lane) {
+	ask := jsonrpc.NewRequest(c.newIDLocked(), mcp.MethodDiscover, c.up.meta.into(nil))
+	c.askWithinLocked(l, ask, wakeLimit, func(_ jsonrpc.Message, err error) {
+		if !fault.IsCode(err, fault.Timeout) || l.end != nil {
+			return
+		}
+		c.Memory.noteDeaf()
+		c.endedLocked(l, fault.New(fault.ConnectionLost, c.Server).With("the server program is stuck in subscriptions/listen"))
+	})
 }
 
 // unhearLocked ends the listen that is heard.
@@ -187,7 +206,7 @@ func (c *conn) acknowledgedLocked(m jsonrpc.Message) {
 		u.gap = false
 		c.tellAllLocked(member(m.Params(), "notifications"))
 	}
-	c.ackedLocked(member(m.Params(), "notifications"))
+	c.ackedLocked(member(m.Params(), "notifications"), nil)
 	if u.pending {
 		u.pending = false
 		c.relistenLocked()
@@ -206,8 +225,9 @@ func (c *conn) tellAllLocked(got []byte) {
 	}
 }
 
-// ackedLocked answers the subscriptions that waited for an acknowledgement.
-func (c *conn) ackedLocked(got []byte) {
+// ackedLocked answers the subscriptions that waited for an acknowledgement, which
+// did not come if there is an error.
+func (c *conn) ackedLocked(got []byte, err error) {
 	u := c.up
 	have := map[string]bool{}
 	if list := member(got, "resourceSubscriptions"); len(list) > 0 && list[0] == '[' {
@@ -225,6 +245,10 @@ func (c *conn) ackedLocked(got []byte) {
 			later = append(later, s)
 		default:
 			u.uris = slices.DeleteFunc(u.uris, func(uri string) bool { return uri == s.uri })
+			if err != nil {
+				c.failLocked(s.id, err)
+				continue
+			}
 			c.refuseLocked(s.id, jsonrpc.CodeInvalidParams, "the server takes no subscription to this resource", nil)
 		}
 	}
@@ -272,9 +296,9 @@ func (c *conn) listenEndedLocked(id jsonrpc.ID, err error) bool {
 		u.next.timer.Stop()
 		u.next = nil
 		if err == nil || aboutRequest(err) {
-			u.deaf = true
+			u.deaf, err = true, nil
 		}
-		c.ackedLocked(nil)
+		c.ackedLocked(nil, err)
 		if u.deaf {
 			return true
 		}

@@ -105,14 +105,18 @@ func (m Message) WithResult(result []byte) (Message, error) {
 }
 
 func (m Message) with(name string, at span, value []byte) (Message, error) {
+	raw := m.raw
 	switch {
 	case value == nil:
-		return Parse(DeleteMember(m.raw, name))
+		raw = DeleteMember(raw, name)
 	case at.to == 0:
-		return Parse(SetMember(m.raw, name, value))
+		raw = SetMember(raw, name, value)
 	default:
-		return Parse(slices.Concat(m.raw[:at.from], value, m.raw[at.to:]))
+		raw = slices.Concat(raw[:at.from], value, raw[at.to:])
 	}
+	out, err := Parse(raw)
+	out.about = m.about
+	return out, err
 }
 
 // String decodes a JSON string; ok is false when value is not one. Half of a

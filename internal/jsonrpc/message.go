@@ -13,6 +13,7 @@ type Message struct {
 	failed span
 	meta   span
 	lines  bool // a line break stands between tokens
+	about  ID   // see About
 }
 
 // span is a range of raw; to is 0 when the member is absent.
@@ -59,6 +60,18 @@ func (m Message) Error() []byte { return m.at(m.failed) }
 
 // Meta is the value of "_meta" in params or in result, nil when there is none.
 func (m Message) Meta() []byte { return m.at(m.meta) }
+
+// About is the open request that the message belongs to, as its transport told:
+// over HTTP what a server says during a call may come on the call's own stream.
+// It is "" where nothing but the message itself can tell.
+func (m Message) About() ID { return m.about }
+
+// WithAbout gives the message with the request that it belongs to. It is no part
+// of the bytes.
+func (m Message) WithAbout(id ID) Message {
+	m.about = id
+	return m
+}
 
 // OneLine gives the message on one line: a CR or LF between tokens becomes a
 // space, nothing else changes. Without any it is Bytes, not a copy.

@@ -133,6 +133,14 @@ func TestMembersAndElementsStopEarly(t *testing.T) {
 	}
 }
 
+func TestWithKeepsWhatTheMessageIsAbout(t *testing.T) {
+	m := mustParse([]byte(`{"jsonrpc":"2.0","id":1,"method":"x","params":{}}`)).WithAbout("7")
+	p, err := m.WithID("2").WithParams([]byte(`{"a":1}`))
+	if err != nil || p.About() != "7" || m.WithAbout("").About() != "" {
+		t.Errorf("About = %q, %v; want 7", p.About(), err)
+	}
+}
+
 func TestWithKeepsAllOtherBytes(t *testing.T) {
 	in := `{"x":1.0, "id" : "a" ,"method":"tools/call","params":{"_meta":{"a":1}} ,"jsonrpc":"2.0"}`
 	m := mustParse([]byte(in))

@@ -23,7 +23,7 @@ func (r *relay) failed(l *link, e *jsonrpc.CallError) {
 	}
 	if e.ID == "" {
 		if forgotten && r.Reconnect && r.link == l && r.state == up {
-			r.connectLocked(l, 0)
+			r.renewLocked(l)
 		}
 		r.mu.Unlock()
 		return
@@ -35,8 +35,8 @@ func (r *relay) failed(l *link, e *jsonrpc.CallError) {
 	}
 	if forgotten && r.mayRepeat(c) {
 		c.again, c.on, c.sending = true, nil, false
-		if r.link == l && r.state == up && c.epoch == l.epoch {
-			r.connectLocked(l, 0)
+		if r.link == l && c.epoch == l.epoch {
+			r.renewLocked(l)
 		}
 		r.forwardLocked(c.msg)
 		return
@@ -47,10 +47,29 @@ func (r *relay) failed(l *link, e *jsonrpc.CallError) {
 	r.refuse(e.ID, e.Err)
 }
 
-// mayRepeat tells whether a request that the server refused unread is sent
-// again in a new session.
+// mayRepeat tells whether a request that nobody has read is sent again in a new
+// session, or outside of all sessions if it is of 2026-07-28.
 func (r *relay) mayRepeat(c *call) bool {
-	return r.Reconnect && r.greeted && !c.again && !c.cancelled && c.msg.Method() != mcp.MethodInitialize
+	if !r.Reconnect || c.again || c.cancelled || c.msg.Method() == mcp.MethodInitialize {
+		return false
+	}
+	_, stateless := jsonrpc.Member(c.msg.Meta(), mcp.MetaVersion)
+	return stateless || r.greeted
+}
+
+// spareLocked gives the calls on l that its end leaves to another connection.
+func (r *relay) spareLocked(l *link, err error) (spared []jsonrpc.Message) {
+	var end *upstream.EndError
+	if !errors.As(err, &end) {
+		return nil
+	}
+	for _, id := range end.Repeat {
+		if c := r.open[id]; c != nil && c.on == l && r.mayRepeat(c) {
+			c.again, c.on, c.sending = true, nil, false
+			spared = append(spared, c.msg)
+		}
+	}
+	return spared
 }
 
 // lost takes the end of a connection: what was sent on it and has no answer is
@@ -61,6 +80,7 @@ func (r *relay) lost(l *link, err error) {
 	if !l.dead {
 		l.dead, l.err = true, err
 	}
+	spared := r.spareLocked(l, err)
 	dead := r.orphansLocked(l)
 	withdrawn := r.withdrawLocked(l)
 	for id, ch := range l.own {
@@ -77,6 +97,9 @@ func (r *relay) lost(l *link, err error) {
 	leaving := r.leaving || r.ctx.Err() != nil
 	if current && r.eagerLocked() {
 		r.connectLocked(nil, r.backoffLocked())
+	}
+	for _, m := range spared {
+		r.queueLocked(m)
 	}
 	r.mu.Unlock()
 	if leaving {

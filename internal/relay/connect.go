@@ -78,6 +78,17 @@ func (r *relay) connectLocked(l *link, after time.Duration) {
 	r.wg.Go(func() { r.connect(l, after) })
 }
 
+// renewLocked sees to a new session on l. While the queue is being sent, who
+// sends it does.
+func (r *relay) renewLocked(l *link) {
+	l.epoch++
+	if r.state == up {
+		r.connectLocked(l, 0)
+	} else {
+		l.stale = true
+	}
+}
+
 // connect brings the relay to up, or back to down with the queue refused.
 func (r *relay) connect(l *link, pause time.Duration) {
 	for {
@@ -88,9 +99,22 @@ func (r *relay) connect(l *link, pause time.Duration) {
 		if err == nil || r.ctx.Err() != nil {
 			return
 		}
+		switch {
+		case errors.Is(err, errStale):
+			r.mu.Lock()
+			l, pause = r.link, 0
+			r.mu.Unlock()
+			continue
+		case errors.Is(err, errUnread):
+			l, pause = nil, 0
+			continue
+		}
 		r.Log.Info("server not reached", "server", r.Server, "err", err)
 		r.refuseQueue(err)
 		r.mu.Lock()
+		if r.link != nil && !r.Reconnect {
+			r.stop(fault.Of(err, r.Server)) // there was a connection, so this is its loss
+		}
 		again := r.eagerLocked()
 		if !again && len(r.queue) == 0 {
 			r.state, r.link = down, nil
@@ -153,7 +177,6 @@ func (r *relay) establish(l *link) error {
 	}
 	r.mu.Lock()
 	replayed := r.greeted && !r.greetsItselfLocked()
-	l.epoch++
 	withdrawn := r.withdrawLocked(l) // asked in the session before
 	r.mu.Unlock()
 	r.withdraw(withdrawn)
@@ -166,7 +189,9 @@ func (r *relay) establish(l *link) error {
 		}
 	}
 	if err := r.flush(l); err != nil {
-		l.conn.Close()
+		if !errors.Is(err, errStale) {
+			l.conn.Close()
+		}
 		return err
 	}
 	if changed {
@@ -274,13 +299,25 @@ func (r *relay) own(l *link, method string, params []byte) (jsonrpc.Message, err
 	}
 }
 
+// What flush does not go on from, though the queue is not lost.
+var (
+	errUnread = errors.New("the connection broke before all was sent")      // the queue goes over another
+	errStale  = errors.New("the session was forgotten before all was sent") // the connection takes another
+)
+
 // flush sends what waited, in order, and then lets the pump send by itself.
 func (r *relay) flush(l *link) error {
 	for {
 		r.mu.Lock()
 		if l.dead {
+			err := l.err
 			r.mu.Unlock()
-			return fault.New(fault.ConnectionLost, r.Server).With("the connection broke at once")
+			return r.unread(err)
+		}
+		if l.stale {
+			l.stale = false
+			r.mu.Unlock()
+			return errStale
 		}
 		if len(r.queue) == 0 {
 			r.queue = nil
@@ -290,18 +327,51 @@ func (r *relay) flush(l *link) error {
 		}
 		m := r.queue[0]
 		r.queue = r.queue[1:]
-		if m.Kind() == jsonrpc.Request {
-			if c := r.open[m.ID()]; c != nil {
-				c.on, c.epoch = l, l.epoch
-			}
+		again, err := r.deliverLocked(l, m)
+		if err == nil {
+			continue
 		}
-		r.rememberLocked(m)
-		r.mu.Unlock()
-		if err := l.conn.Send(r.ctx, m); err != nil {
-			r.orphan(l, err)
-			return err
+		r.orphan(l, err)
+		if again {
+			return r.unread(err, m)
+		}
+		return r.unread(err)
+	}
+}
+
+// unread sees to what waits when a connection breaks, after first: nobody has
+// read it, so it waits for another connection, each request once. Without a
+// request that may the error is err itself, and the queue is as it was.
+func (r *relay) unread(err error, first ...jsonrpc.Message) error {
+	r.mu.Lock()
+	kept, spared := first, len(first) > 0
+	var refused []jsonrpc.ID
+	for _, m := range r.queue {
+		c := r.open[m.ID()]
+		switch {
+		case m.Kind() != jsonrpc.Request:
+			kept = append(kept, m)
+		case c != nil && r.mayRepeat(c):
+			spared, c.again = true, true
+			kept = append(kept, m)
+		case c != nil && c.on == nil:
+			refused = append(refused, m.ID())
 		}
 	}
+	if !spared {
+		r.mu.Unlock()
+		return err
+	}
+	r.queue = kept
+	for _, id := range refused {
+		r.settleLocked(id, r.open[id])
+		delete(r.open, id)
+	}
+	r.mu.Unlock()
+	for _, id := range refused {
+		r.refuse(id, err)
+	}
+	return errUnread
 }
 
 // orphan answers what was sent on a connection that broke while flushing.

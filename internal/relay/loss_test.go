@@ -209,3 +209,193 @@ func TestCallForgottenBeforeItsSendReturnsIsAnsweredAtALossToo(t *testing.T) {
 		wantCode(t, r.recv(), "a", fault.ConnectionLost)
 	})
 }
+
+// So is one that waited in the queue for a connection which broke again.
+func TestQueuedCallThatWasNotWrittenGoesOverTheNextConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Options{Reconnect: true})
+		s := r.greet()
+		s.die()
+		synctest.Wait()
+		gate := make(chan struct{})
+		r.held = gate
+		r.send(toolCall("a"))
+		s = r.server()
+		r.held = nil
+		gate <- struct{}{}
+		s.regreet(welcome)
+		gate <- struct{}{}
+		s.next() // initialized
+		synctest.Wait()
+		s.die()
+		synctest.Wait()
+		gate <- struct{}{}
+		s = r.server()
+		s.regreet(welcome)
+		s.next()
+		if m := s.next(); m.ID() != `"a"` {
+			t.Fatalf("server got %s", m.Bytes())
+		}
+		s.say(result(`"a"`, `{}`))
+		if m := r.recv(); m.Result() == nil {
+			t.Errorf("client got %s", m.Bytes())
+		}
+	})
+}
+
+// What is queued when a connection breaks was sent to nobody.
+func TestQueuedCallsSurviveAConnectionThatBreaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Options{Reconnect: true})
+		r.after = make(chan struct{})
+		r.send(hello)
+		s := r.server()
+		m := s.next()
+		s.say(result(m.ID(), welcome))
+		if m := r.recv(); m.Result() == nil {
+			t.Fatalf("client got %s", m.Bytes())
+		}
+		r.send(ready)
+		r.send(toolCall("a"))
+		synctest.Wait()
+		s.die()
+		synctest.Wait()
+		gate := r.after
+		r.after = nil
+		close(gate)
+		s = r.server()
+		s.regreet(welcome)
+		if m := s.next(); m.Method() != mcp.MethodInitialized {
+			t.Errorf("server got %s", m.Bytes())
+		}
+		if m := s.next(); m.ID() != `"a"` {
+			t.Errorf("server got %s", m.Bytes())
+		}
+	})
+}
+
+// A server that breaks every connection is not reached for one call for ever.
+func TestServerThatBreaksEveryConnectionIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Options{Reconnect: true})
+		s := r.greet()
+		s.die()
+		synctest.Wait()
+		r.send(toolCall("a"))
+		answered := make(chan jsonrpc.Message, 1)
+		go func() { answered <- r.recv() }()
+		for n := 0; ; n++ {
+			select {
+			case s := <-r.servers:
+				s.die()
+			case m := <-answered:
+				if m.Error() == nil {
+					t.Errorf("client got %s", m.Bytes())
+				}
+				return
+			}
+			if n == 10 {
+				t.Fatal("reached again and again")
+			}
+		}
+	})
+}
+
+// F-140: so it is when the connection breaks under the first message.
+func TestWithoutReconnectALossAtOnceEndsTheRelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Options{})
+		r.held = make(chan struct{})
+		r.send(hello)
+		s := r.server()
+		synctest.Wait()
+		s.die()
+		synctest.Wait()
+		close(s.held)
+		if m := r.recv(); m.Error() == nil {
+			t.Errorf("client got %s", m.Bytes())
+		}
+		if err := <-r.done; err == nil {
+			t.Error("Run says nothing of the loss")
+		}
+		r.done <- nil
+	})
+}
+
+// The end of a connection may name requests that nobody read, or that only read:
+// they go over the next connection, once. The others are lost.
+func TestCallsThatTheEndSparesGoOverTheNextConnection(t *testing.T) {
+	for _, eager := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			r := start(t, Options{Reconnect: true, Eager: eager})
+			s := r.greet()
+			for _, id := range []string{"a", "b", "c"} {
+				r.send(toolCall(id))
+				s.next()
+			}
+			end := &upstream.EndError{Err: fault.New(fault.CommandExited, "srv"), Repeat: []jsonrpc.ID{`"b"`, `"a"`, `"unknown"`}}
+			s.errs <- end
+			wantCode(t, r.recv(), "c", fault.ConnectionLost)
+			s = r.server()
+			s.regreet(welcome)
+			s.next()
+			for _, id := range []jsonrpc.ID{`"b"`, `"a"`} {
+				if m := s.next(); m.ID() != id {
+					t.Errorf("server got %s, want %s", m.Bytes(), id)
+				}
+			}
+			s.errs <- end
+			got := map[jsonrpc.ID]bool{r.recv().ID(): true, r.recv().ID(): true}
+			if !got[`"a"`] || !got[`"b"`] {
+				t.Errorf("answered: %v", got)
+			}
+		})
+	}
+}
+
+// A stateless request needs no handshake to be sent again.
+func TestStatelessCallThatNobodyReadGoesOverTheNextConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Options{Reconnect: true, Discover: true})
+		r.send(`{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}`)
+		s := r.server()
+		s.next()
+		s.errs <- &upstream.EndError{Err: fault.New(fault.CommandExited, "srv"), Repeat: []jsonrpc.ID{`"a"`}}
+		if m := r.server().next(); m.ID() != `"a"` {
+			t.Errorf("server got %s", m.Bytes())
+		}
+	})
+}
+
+// The session may be found lost while what was queued is still being sent.
+func TestSessionForgottenWhileTheQueueIsSentIsOpenedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Options{Reconnect: true})
+		gate := make(chan struct{})
+		r.after = gate
+		r.send(hello)
+		s := r.server()
+		s.say(result(s.next().ID(), welcome))
+		r.recv()
+		r.send(ready)
+		r.send(toolCall("a"))
+		synctest.Wait()
+		gate <- struct{}{}
+		gate <- struct{}{}
+		s.next() // initialized
+		s.next() // the call, whose Send has not returned
+		s.errs <- forgotten("a")
+		synctest.Wait()
+		close(gate)
+		s.regreet(welcome)
+		s.next()
+		m := s.next()
+		s.say(result(m.ID(), `{}`))
+		if m := r.recv(); m.ID() != `"a"` || m.Result() == nil {
+			t.Errorf("client got %s", m.Bytes())
+		}
+		if r.dials != 1 {
+			t.Errorf("%d dials, want 1", r.dials)
+		}
+	})
+}

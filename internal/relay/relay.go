@@ -180,8 +180,9 @@ type relay struct {
 // link is one connection to the server.
 type link struct {
 	conn      jsonrpc.Conn
-	epoch     int            // sessions opened on it so far
+	epoch     int            // of its session; what was sent in an earlier one was for that
 	sends     sync.WaitGroup // of the session: a new one waits for them
+	stale     bool           // the session was forgotten while the queue was being sent
 	declining int            // refusals of the server's requests under way
 	dead      bool           // the connection has ended
 	err       error          // why
@@ -338,28 +339,17 @@ func (r *relay) response(m jsonrpc.Message) {
 
 // forwardLocked sends m, or queues it and sees to a connection. It unlocks.
 func (r *relay) forwardLocked(m jsonrpc.Message) {
-	var c *call
-	if m.Kind() == jsonrpc.Request {
-		if c = r.open[m.ID()]; c == nil { // its time was up
-			r.mu.Unlock()
-			return
-		}
-	}
 	if r.state != up {
-		r.queueLocked(m)
+		if m.Kind() != jsonrpc.Request || r.open[m.ID()] != nil { // else its time was up
+			r.queueLocked(m)
+		}
 		r.mu.Unlock()
 		return
 	}
 	l := r.link
-	if c != nil {
-		c.on, c.epoch, c.sending = l, l.epoch, true
-	}
-	r.rememberLocked(m)
 	l.sends.Add(1)
-	r.mu.Unlock()
-	err := l.conn.Send(r.ctx, m)
+	again, err := r.deliverLocked(l, m)
 	l.sends.Done()
-	again := c != nil && r.sent(l, m, err)
 	if err != nil {
 		r.lost(l, err)
 	}
@@ -367,6 +357,24 @@ func (r *relay) forwardLocked(m jsonrpc.Message) {
 		r.mu.Lock()
 		r.forwardLocked(m)
 	}
+}
+
+// deliverLocked sends m in the session of l. It unlocks. A request whose Send
+// failed was not read by anybody, for its last byte did not get through: again
+// tells that it is to be sent over the next connection.
+func (r *relay) deliverLocked(l *link, m jsonrpc.Message) (again bool, err error) {
+	var c *call
+	if m.Kind() == jsonrpc.Request {
+		if c = r.open[m.ID()]; c == nil { // its time was up
+			r.mu.Unlock()
+			return false, nil
+		}
+		c.on, c.epoch, c.sending = l, l.epoch, true
+	}
+	r.rememberLocked(m)
+	r.mu.Unlock()
+	err = l.conn.Send(r.ctx, m)
+	return c != nil && r.sent(l, m, err), err
 }
 
 // queueLocked keeps m for the next connection and sees to one. The requests
@@ -395,9 +403,7 @@ func (r *relay) tell(l *link, m jsonrpc.Message) {
 
 // sent takes the outcome of a request's Send. Until then the call is ours, even
 // if the connection has ended meanwhile: the end may be seen before the Send
-// that fails of it returns. A request whose Send failed was not read by anybody,
-// for its last byte did not get through: again tells that it is to be sent over
-// the next connection.
+// that fails of it returns. again tells that it is to be sent once more.
 func (r *relay) sent(l *link, m jsonrpc.Message, err error) (again bool) {
 	r.mu.Lock()
 	c := r.open[m.ID()]

@@ -26,6 +26,7 @@ type rig struct {
 	dials   int
 	failing error         // what Dial answers instead
 	held    chan struct{} // Send on new connections waits for it
+	after   chan struct{} // so does its return
 	mu      sync.Mutex
 }
 
@@ -46,6 +47,7 @@ type conn struct {
 	in   chan jsonrpc.Message
 	eof  chan struct{}
 	held chan struct{} // Send waits for it
+	post chan struct{} // Send waits for it when the message is out
 	full chan struct{} // Send waits for it or for Close, as a write to a full pipe does
 }
 
@@ -91,8 +93,12 @@ func (c *conn) Send(ctx context.Context, m jsonrpc.Message) error {
 	case <-c.fail:
 		return errors.New("broken pipe")
 	default:
-		return c.Conn.Send(ctx, m)
 	}
+	err := c.Conn.Send(ctx, m)
+	if c.post != nil {
+		<-c.post
+	}
+	return err
 }
 
 func (c *conn) die() { c.once.Do(func() { close(c.fail) }) }
@@ -111,7 +117,7 @@ func start(t *testing.T, o Options) *rig {
 			return nil, err
 		}
 		a, b := jsonrpc.Pipe()
-		c := &conn{Conn: a, errs: make(chan error, 16), fail: make(chan struct{}), in: make(chan jsonrpc.Message), eof: make(chan struct{}), held: r.held}
+		c := &conn{Conn: a, errs: make(chan error, 16), fail: make(chan struct{}), in: make(chan jsonrpc.Message), eof: make(chan struct{}), held: r.held, post: r.after}
 		r.servers <- &server{t: t, conn: c, far: b}
 		return c, nil
 	}
@@ -532,9 +538,9 @@ func TestOpenServerRequestsAreWithdrawnAtALoss(t *testing.T) {
 }
 
 func TestNotificationsKeepTheirPlaceBeforeTheAnswer(t *testing.T) {
-	r := start(t, Options{})
-	s := r.greet()
 	const calls = 300
+	r := start(t, Options{Pending: calls})
+	s := r.greet()
 	go func() {
 		for {
 			m, err := s.far.Recv(context.Background())

@@ -26,6 +26,7 @@ type Options struct {
 	MaxBytes  int               // of one message; 0 is jsonrpc.MaxBytes
 	Patience  upstream.Patience // with a child at the end; zero is upstream.OwnEnd
 	Era       *era.Memory       // what other conversations with this server found out; nil is nothing
+	Known     *Known            // what earlier processes found out; nil is nothing
 	Authorize string            // the client's own Authorization header, used if the entry passes it on
 }
 
@@ -50,6 +51,7 @@ func Run(ctx context.Context, client jsonrpc.Conn, s catalog.Server, o Options) 
 	if o.Era == nil {
 		o.Era = &era.Memory{}
 	}
+	defer o.Known.attend(s, o.Era, o.Log)()
 	if s.Transport == catalog.Stdio {
 		ro.Limit = time.Duration(s.Timeout) // over HTTP, upstream ends the POST itself
 	}

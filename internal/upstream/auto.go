@@ -11,6 +11,7 @@ import (
 
 	"drawbridge/internal/catalog"
 	"drawbridge/internal/jsonrpc"
+	"drawbridge/internal/mcp"
 )
 
 // probeLimit is how long the fall back waits for an endpoint event.
@@ -20,7 +21,9 @@ const probeLimit = 3 * time.Second
 // 2025-03-26 says: the first message is posted, and on 400, 404 or 405 without
 // a JSON-RPC answer the same address is asked for an event stream. It decides
 // only by answers: a server that is down at first is asked again with the next
-// message.
+// message. The refusal of a stateless request says nothing: that may be how a
+// server refuses the era, and one that then holds an event stream open without
+// a word would be waited for.
 type auto struct {
 	first *streamable
 	old   *legacy
@@ -77,7 +80,7 @@ func (a *auto) Recv(ctx context.Context) (jsonrpc.Message, error) {
 		case err == nil:
 			a.decide(a.first, catalog.HTTP)
 			return m, nil
-		case errors.As(err, &failed) && a.looksOld(failed) && a.tryOld(ctx, failed.ID):
+		case errors.As(err, &failed) && a.looksOld(failed) && !a.isStateless(failed.ID) && a.tryOld(ctx, failed.ID):
 			continue
 		case failed != nil:
 			a.forget(failed.ID)
@@ -93,6 +96,14 @@ func (a *auto) looksOld(failed *jsonrpc.CallError) bool {
 		return false
 	}
 	return s.code == http.StatusBadRequest || s.code == http.StatusNotFound || s.code == http.StatusMethodNotAllowed
+}
+
+// isStateless tells whether a request under way is of 2026-07-28.
+func (a *auto) isStateless(id jsonrpc.ID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, ok := jsonrpc.Member(a.kept[id].Meta(), mcp.MetaVersion)
+	return ok
 }
 
 // tryOld asks for an event stream; if it comes, the refused request is sent

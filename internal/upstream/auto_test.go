@@ -135,3 +135,54 @@ func TestAutoAfterARefusedProbe(t *testing.T) {
 		t.Errorf("Transport is %s", p.transport())
 	}
 }
+
+// A server of the initialize era may refuse the probe in plain text and hold
+// every GET open without a word: the probe's refusal asks for no event stream.
+func TestAutoAsksForNoStreamOverARefusedProbe(t *testing.T) {
+	f := newFake(t)
+	f.hook = func(w http.ResponseWriter, r *http.Request, m jsonrpc.Message) bool {
+		if m.Method() == "server/discover" {
+			http.Error(w, "no", http.StatusBadRequest)
+		}
+		return m.Method() == "server/discover"
+	}
+	streams := make(chan struct{}, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.Header.Get("Mcp-Session-Id") == "" {
+			streams <- struct{}{}
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		f.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	p := dialAuto(t, s.URL)
+	p.request(1, "server/discover", `{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}`)
+	wantCode(t, p.failure(1), fault.UpstreamError)
+	p.greet()
+	p.ok(2, "echo", "")
+	if len(streams) > 0 || p.transport() != catalog.HTTP {
+		t.Errorf("a stream was asked for: %v; Transport is %s", len(streams) > 0, p.transport())
+	}
+}
+
+// A stateless client reaches a server of HTTP+SSE all the same.
+func TestAutoFallsBackAfterARefusedProbe(t *testing.T) {
+	o := newOldServer()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == "/sse" {
+			http.Error(w, "no POST here", http.StatusNotFound)
+			return
+		}
+		o.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	p := dialAuto(t, s.URL+"/sse")
+	p.request(1, "server/discover", `{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}`)
+	p.failure(1)
+	p.greet()
+	p.ok(2, "echo", "")
+	if p.transport() != catalog.SSE {
+		t.Errorf("Transport is %s", p.transport())
+	}
+}

@@ -28,6 +28,8 @@ type cursor struct {
 	retry time.Duration // what the server asked for
 	named bool          // it did ask
 	moved bool          // an event came since it was last cleared
+
+	batches bool // the server may put messages into arrays
 }
 
 func (at *cursor) note(ev *sse.Event) {
@@ -67,7 +69,7 @@ func (at *cursor) resumeHeader(h http.Header) http.Header {
 // end early to have it asked for again (SEP-1699). The stream is read to its
 // end, so that the connection is used again.
 func (c *streamable) readStream(ctx context.Context, k *call, resp *http.Response) {
-	at := &cursor{}
+	at := &cursor{batches: c.batches(k.visit)}
 	answered := c.onAnswer(k, resp)
 	err := c.events(k, resp, at, answered)
 	for fails := 0; !c.isAnswered(k); {
@@ -127,7 +129,6 @@ func (c *streamable) streamFault(ctx context.Context, err error) error {
 // that answers no call.
 func (c *streamable) events(k *call, resp *http.Response, at *cursor, answered func(jsonrpc.Message)) error {
 	r := c.read(resp, k != nil)
-	batches := k != nil && c.batches(k.visit)
 	var tail *time.Timer
 	for {
 		ev, err := r.next()
@@ -145,7 +146,7 @@ func (c *streamable) events(k *call, resp *http.Response, at *cursor, answered f
 		if !isMessage(&ev) {
 			continue
 		}
-		c.receive(k, ev.Data, batches, answered)
+		c.receive(k, ev.Data, at.batches, answered)
 		if k != nil && tail == nil && c.isAnswered(k) {
 			tail = time.AfterFunc(tailWait, func() { resp.Body.Close() })
 			defer tail.Stop()
@@ -166,7 +167,7 @@ func (c *streamable) startListening(v *visit) {
 // listen keeps the GET stream of a session open. A server that has none
 // answers 405, or 404 before there ever was one.
 func (c *streamable) listen(v *visit) {
-	at := &cursor{}
+	at := &cursor{batches: c.batches(v)}
 	opened := false
 	for fails := 0; v.ctx.Err() == nil; fails++ {
 		start := time.Now()

@@ -59,6 +59,9 @@ func TestProgressComesBeforeItsAnswer(t *testing.T) {
 		}
 		token, _ := jsonrpc.Member(m.Params(), "progressToken")
 		step, _ := jsonrpc.Member(m.Params(), "progress")
+		if m.About() != jsonrpc.ID(token) {
+			t.Fatalf("progress of %s came as about %s", token, m.About())
+		}
 		got[string(token)]++
 		if fmt.Sprint(got[string(token)]) != string(step) {
 			t.Fatalf("progress %s of %s came as number %d", step, token, got[string(token)])
@@ -231,6 +234,23 @@ func (f *fake) listening(opened chan<- http.Header, lines <-chan string) {
 			case <-r.Context().Done():
 				return
 			}
+		}
+	}
+}
+
+// W-09: in 2025-03-26 the server's own stream may hold batches too.
+func TestBatchOnTheServersOwnStream(t *testing.T) {
+	f := newFake(t)
+	f.version = "2025-03-26"
+	opened, lines := make(chan http.Header, 10), make(chan string)
+	f.listening(opened, lines)
+	p := dialTo(t, f.URL)
+	p.greet()
+	<-opened
+	lines <- "data: [{\"jsonrpc\":\"2.0\",\"method\":\"x/one\"}, {\"jsonrpc\":\"2.0\",\"method\":\"x/two\"}]\n\n"
+	for _, want := range []string{"x/one", "x/two"} {
+		if m := p.message(); m.Method() != want {
+			t.Errorf("of a batch came %s, want %s", m.Bytes(), want)
 		}
 	}
 }

@@ -342,6 +342,9 @@ func (t *talk) refused(k *call, err error) {
 // route hands a message to Recv, an answer only to an open call and once.
 func (t *talk) route(k *call, m jsonrpc.Message, answered func(jsonrpc.Message)) {
 	if m.Kind() != jsonrpc.Response {
+		if k != nil {
+			m = m.WithAbout(k.id)
+		}
 		t.put(arrival{msg: m})
 		return
 	}

@@ -215,7 +215,9 @@ func (c *legacy) stream(ctx context.Context, n *line, begun func() bool) error {
 		case n.to == nil && len(ev.Data) > 0:
 			return c.coded(fault.EndpointNotMCP, nil, "the event stream does not begin with an endpoint event", "check the path, often `/sse`, or use `--transport auto`")
 		case isMessage(&ev):
-			c.receive(nil, ev.Data, false, nil)
+			// A batch is taken apart in any version, as from a program: dropped,
+			// it would leave its calls without an answer.
+			c.receive(nil, ev.Data, true, nil)
 		}
 	}
 }

@@ -161,6 +161,12 @@ func TestOldTransport(t *testing.T) {
 		t.Errorf("got %s", m.Bytes())
 	}
 	p.send(jsonrpc.NewResult("1", []byte(`{}`)))
+	o.say("data: [{\"jsonrpc\":\"2.0\",\"method\":\"x/one\"}, {\"jsonrpc\":\"2.0\",\"method\":\"x/two\"}]\n\n") // W-09
+	for _, want := range []string{"x/one", "x/two"} {
+		if m := p.message(); m.Method() != want {
+			t.Errorf("of a batch came %s, want %s", m.Bytes(), want)
+		}
+	}
 	p.request(200, "hang", "")
 	eventually(t, "the request is there", func() bool { return o.count("hang") == 1 })
 	p.Close()

@@ -31,6 +31,17 @@ var ErrSessionLost = errors.New("the server does not know the session")
 // the server. It may be sent again.
 var ErrNotSent = errors.New("the request did not reach the server")
 
+// EndError is the end of a conversation with open requests that may be sent
+// again over another: nobody read them, or they only read.
+type EndError struct {
+	Err    error
+	Repeat []jsonrpc.ID
+}
+
+func (e *EndError) Error() string { return e.Err.Error() }
+
+func (e *EndError) Unwrap() error { return e.Err }
+
 // Options are what a dial needs besides the server.
 type Options struct {
 	Log      *slog.Logger // required
