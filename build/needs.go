@@ -34,6 +34,16 @@ var (
 		why:    "the race detector links C code",
 		winget: "winget install -e --id BrechtSanders.WinLibs.POSIX.UCRT",
 	}
+	needStrace = need{
+		program: "strace", only: "linux",
+		why: "the tests of writing files disturb it at each system call",
+		apt: []string{"strace"}, other: "strace",
+	}
+	needVim = need{
+		program: "vim", only: "linux",
+		why: "what it does when it saves a file is one of the things a watch has to see",
+		apt: []string{"vim"}, other: "vim",
+	}
 	needNPM = need{
 		program: "npm",
 		why:     "the end-to-end tests and the benchmark use real MCP servers and clients from npm",

@@ -13,14 +13,15 @@ import (
 
 // The limits of the long steps: several times what they take on two cores.
 const (
-	unitLimit = "10m"
-	e2eLimit  = "12m"
-	fuzzTime  = "3s"
+	unitLimit  = "10m"
+	pathsLimit = "15m"
+	e2eLimit   = "12m"
+	fuzzTime   = "3s"
 )
 
 // test is everything that decides whether a change is good.
 func (b *builder) test(ctx context.Context) error {
-	if err := b.require(ctx, needGCC, needWindowsGCC, needNPM); err != nil {
+	if err := b.require(ctx, needGCC, needWindowsGCC, needStrace, needVim, needNPM); err != nil {
 		return err
 	}
 	steps := append(b.lintSteps(),
@@ -41,8 +42,24 @@ func (b *builder) test(ctx context.Context) error {
 			return b.command(ctx, nil, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", fuzzTime, "./"+t.pkg).Run()
 		}})
 	}
-	steps = append(steps, step{"end-to-end tests", b.endToEnd}, step{"conformance suite, cells reached", func(ctx context.Context) error { return b.runConformance(ctx, nil) }})
+	if runtime.GOOS == "linux" {
+		steps = append(steps, step{"writing files, disturbed at each system call", b.disturb})
+	}
+	steps = append(steps, step{"every path, at length", b.paths}, step{"end-to-end tests", b.endToEnd}, step{"conformance suite, cells reached", func(ctx context.Context) error { return b.runConformance(ctx, nil) }})
 	return b.perform(ctx, steps)
+}
+
+// disturb runs the tests that kill a process, or fail a call of it, at each
+// system call of its writing.
+func (b *builder) disturb(ctx context.Context) error {
+	return b.command(ctx, nil, "go", "test", "-tags", "e2e", "-count=1", "-timeout", e2eLimit, "-run", "SystemCall", "./internal/clientconf").Run()
+}
+
+// paths runs what every path from a client to a server has to pass with the full
+// numbers, which are too much beside the race detector.
+func (b *builder) paths(ctx context.Context) error {
+	env := []string{"DRAWBRIDGE_CALLS=10000", "DRAWBRIDGE_RANDOM=200", "DRAWBRIDGE_LARGE=32"}
+	return b.command(ctx, env, "go", "test", "-count=1", "-timeout", pathsLimit, "./internal/paths").Run()
 }
 
 // endToEnd runs the built helper between real servers and clients.

@@ -43,6 +43,25 @@ const (
 	QueryInvalid        Code = "DB_QUERY_INVALID"
 	UsageInvalid        Code = "DB_USAGE"
 	ToolFailed          Code = "DB_TOOL_FAILED"
+
+	ClientUnknown           Code = "DB_CLIENT_UNKNOWN"
+	ClientNotInstalled      Code = "DB_CLIENT_NOT_INSTALLED"
+	ClientAmbiguous         Code = "DB_CLIENT_AMBIGUOUS"
+	ClientUnsupported       Code = "DB_CLIENT_UNSUPPORTED"
+	ClientRestart           Code = "DB_CLIENT_RESTART"
+	ClientConfigInvalid     Code = "DB_CLIENT_CONFIG_INVALID"
+	ClientConfigUnsupported Code = "DB_CLIENT_CONFIG_UNSUPPORTED"
+	ClientConfigTooLarge    Code = "DB_CLIENT_CONFIG_TOO_LARGE"
+	ClientConfigNotAFile    Code = "DB_CLIENT_CONFIG_NOT_A_FILE"
+	ClientConfigShared      Code = "DB_CLIENT_CONFIG_SHARED"
+	ClientConfigReadonly    Code = "DB_CLIENT_CONFIG_READONLY"
+	ClientConfigDenied      Code = "DB_CLIENT_CONFIG_DENIED"
+	ClientConfigChanged     Code = "DB_CLIENT_CONFIG_CHANGED"
+	ClientConfigWrite       Code = "DB_CLIENT_CONFIG_WRITE"
+	EntryNameTaken          Code = "DB_ENTRY_NAME_TAKEN"
+	EntryRemoved            Code = "DB_ENTRY_REMOVED"
+	EntryUnsupported        Code = "DB_ENTRY_UNSUPPORTED"
+	NothingToUndo           Code = "DB_NOTHING_TO_UNDO"
 )
 
 type facts struct {
@@ -133,6 +152,42 @@ func (c Code) facts() facts {
 		return facts{"the command was not understood", "run it with --help", -32603, 502, 2, false}
 	case ToolFailed:
 		return facts{"the tool answered with an error", "read the answer above, then correct the arguments", -32603, 502, 1, false}
+	case ClientUnknown:
+		return facts{"this client is not known", "give the path of its file", -32603, 502, 2, false}
+	case ClientNotInstalled:
+		return facts{"this client was not found here", "install it, or give the path of its file", -32603, 502, 6, false}
+	case ClientAmbiguous:
+		return facts{"its file can be in several places", "give the path of the one it uses", -32603, 502, 6, false}
+	case ClientUnsupported:
+		return facts{"there is no file to change for this client on this system", "add the entry in the client itself", -32603, 502, 6, false}
+	case ClientRestart:
+		return facts{"the client has not read the change yet", "quit the client fully and open it again", -32603, 502, 0, false}
+	case ClientConfigInvalid:
+		return facts{"the file has an error", "correct it in the file, then repeat", -32603, 502, 6, false}
+	case ClientConfigUnsupported:
+		return facts{"the file is written in a way in which this change cannot be made safely", "make the change by hand", -32603, 502, 6, false}
+	case ClientConfigTooLarge:
+		return facts{"the file is larger or deeper than the limit", "make the change by hand", -32603, 502, 6, false}
+	case ClientConfigNotAFile:
+		return facts{"there is no file to change", "check the path", -32603, 502, 6, false}
+	case ClientConfigShared:
+		return facts{"the file cannot be replaced without parting it from its other names or its mount", "allow writing into it in place, or make the change by hand", -32603, 502, 6, false}
+	case ClientConfigReadonly:
+		return facts{"the file is read-only", "make it writable, or change it where it is generated", -32603, 502, 6, false}
+	case ClientConfigDenied:
+		return facts{"the system does not let Drawbridge open this file", "allow access in the system settings", -32603, 502, 6, false}
+	case ClientConfigChanged:
+		return facts{"the file was changed by another program meanwhile", "look at the new preview and confirm it", -32603, 502, 6, true}
+	case ClientConfigWrite:
+		return facts{"the file could not be written; it is as it was", "make room or make the folder writable, then repeat", -32603, 502, 6, true}
+	case EntryNameTaken:
+		return facts{"another entry of this name exists", "give the server another name, or put ours in its place with `--replace`", -32603, 502, 6, false}
+	case EntryRemoved:
+		return facts{"the entry was removed by the client or by hand", "add it again if you want it", -32603, 502, 6, false}
+	case EntryUnsupported:
+		return facts{"this client's file cannot hold an entry of this kind", "leave out `--http`: the client then starts Drawbridge itself", -32603, 502, 6, false}
+	case NothingToUndo:
+		return facts{"there is no change of Drawbridge's to take back", "look at the file with `--show`", -32603, 502, 6, false}
 	default:
 		panic("fault: no facts for " + string(c))
 	}
