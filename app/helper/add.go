@@ -10,6 +10,7 @@ import (
 
 	"drawbridge/internal/catalog"
 	"drawbridge/internal/check"
+	"drawbridge/internal/clientconf"
 	"drawbridge/internal/fault"
 )
 
@@ -30,7 +31,8 @@ type newServer struct {
 	timeout     time.Duration
 	passAuth    bool
 
-	unchecked, dry bool
+	unchecked bool
+	files     fileFlags
 }
 
 func (a *app) addCommand() *cobra.Command {
@@ -39,9 +41,11 @@ func (a *app) addCommand() *cobra.Command {
 		Use:   "add NAME URL | add NAME -- COMMAND [ARG…]",
 		Short: "Remember a server, after checking it",
 		Long: "Checks a server and remembers it under NAME. URL is where a running server answers; COMMAND is\n" +
-			"started by each client that uses it, without a shell.",
+			"started by each client that uses it, without a shell. With --client-config its entry is written into\n" +
+			"that client's file in the same step.",
 		Example: "  drawbridge mcp add everything http://127.0.0.1:3001/mcp\n" +
-			"  drawbridge mcp add files --label env=dev -- npx -y @modelcontextprotocol/server-filesystem /tmp",
+			"  drawbridge mcp add files --label env=dev -- npx -y @modelcontextprotocol/server-filesystem /tmp\n" +
+			"  drawbridge mcp add everything --transport sse --client-config=claude --dry",
 		Args: func(c *cobra.Command, args []string) error { return n.take(c, args) },
 		RunE: func(c *cobra.Command, _ []string) error { return a.add(c.Context(), n) },
 	}
@@ -59,7 +63,9 @@ func (a *app) addCommand() *cobra.Command {
 	f.DurationVar(&n.timeout, "timeout", 0, "give up a call after this time, like 5m (default: never)")
 	f.BoolVar(&n.passAuth, "pass-authorization", false, "hand on the Authorization header of clients that come over HTTP")
 	f.BoolVar(&n.unchecked, "no-check", false, "remember the server without checking it")
-	f.BoolVar(&n.dry, "dry", false, "show what would be remembered and write nothing")
+	n.files.flags(f)
+	f.BoolVar(&n.files.dry, "dry", false, "show what would be remembered and changed, and write nothing")
+	completeClientFlags(c)
 	return c
 }
 
@@ -169,10 +175,15 @@ func (n newServer) asRemote(s catalog.Server) (_ catalog.Server, err error) {
 type added struct {
 	Server  appForm    `json:"server"`
 	Checked *checkForm `json:"check,omitempty"`
+	Files   []fileForm `json:"files,omitempty"`
 	Written bool       `json:"written"`
 }
 
 func (a *app) add(ctx context.Context, n newServer) error {
+	n.files.fromEnvironment()
+	if len(n.files.clients) == 0 && n.files.needClients() {
+		return noClients("mcp add")
+	}
 	s, err := n.server()
 	if err != nil {
 		return err
@@ -192,20 +203,57 @@ func (a *app) add(ctx context.Context, n newServer) error {
 		}
 		f := reportForm(r)
 		s.Transport, out.Checked = r.Transport, &f
-		if a.form == text {
-			fmt.Fprintf(a.stdout, "Check   %s\n", verdict(s, r))
-		}
+		a.tell("Check   %s\n", verdict(s, r))
 	}
-	if !n.dry {
-		if err := book.Add(ctx, s); err != nil {
+	files, err := a.clientFiles(n.files)
+	if err != nil {
+		return err
+	}
+	targets, err := files.targets()
+	if err != nil {
+		return err
+	}
+	out.Server = formOfServer(s)
+	previews, err := a.planEntries(files, targets, []catalog.Server{s}, configFlags{files: n.files})
+	if err != nil {
+		return err
+	}
+	err = a.addWith(ctx, book, files, previews, s, &out)
+	if a.form == text || out.Files == nil && err != nil {
+		return err
+	}
+	if werr := a.form.write(a.stdout, out, lines); err == nil {
+		err = werr
+	}
+	return err
+}
+
+// addWith remembers the server and writes its entries, once that was agreed to.
+func (a *app) addWith(ctx context.Context, book *catalog.File, c clientFiles, previews []*clientconf.Preview, s catalog.Server, out *added) error {
+	out.Files = formsOf(previews)
+	if c.flags.dry {
+		entry, err := preview(s)
+		if err != nil {
 			return err
 		}
+		a.tell("File    %s\nChange\n%s", book.Path(), entry)
 	}
-	out.Server, out.Written = formOfServer(s), !n.dry
-	if a.form != text {
-		return a.form.write(a.stdout, out, lines)
+	a.show(previews)
+	if yes, err := a.agreed(ctx, previews, c.flags.dry); err != nil || !yes {
+		return err
 	}
-	return a.tellAdded(s, book.Path(), n.dry)
+	if err := book.Add(ctx, s); err != nil {
+		return err
+	}
+	out.Written = true
+	a.tell("Added   %s (%s) to %s\n", s.Name, s.TypeLabel(), book.Path())
+	if len(previews) == 0 {
+		a.tell("Next: run `drawbridge mcp config %s --client-config=CLIENT` to let an MCP client use it.\n", s.Name)
+		return nil
+	}
+	forms, err := a.write(ctx, c, previews)
+	out.Files = forms
+	return err
 }
 
 // notAdded shows how far the check came, and returns its error.
@@ -227,18 +275,4 @@ func verdict(s catalog.Server, r check.Report) string {
 		tools = "1 tool"
 	}
 	return fmt.Sprintf("%s answers as %s (%s)", check.Subject(s), s.TypeLabel(), tools)
-}
-
-func (a *app) tellAdded(s catalog.Server, path string, dry bool) error {
-	if dry {
-		entry, err := preview(s)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(a.stdout, "File    %s\nChange\n%sNothing was written (--dry).\n", path, entry)
-		return err
-	}
-	_, err := fmt.Fprintf(a.stdout, "Added   %s (%s) to %s\nNext: run `drawbridge mcp config %s` and put the entry it prints into your MCP client.\n",
-		s.Name, s.TypeLabel(), path, s.Name)
-	return err
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"drawbridge/internal/fault"
 )
@@ -47,6 +48,16 @@ func (a *app) commands(args []string) *cobra.Command {
 		_, err := fmt.Fprintf(a.stdout, "drawbridge %s\n", version)
 		return err
 	}
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		if err := c.ValidateFlagGroups(); err != nil {
+			return usage(c, "%s do not go together", strings.Join(exclusive(c), " and "))
+		}
+		if a.form == inLink && c.Name() != "config" {
+			a.form = text
+			return usage(c, "only `drawbridge mcp config` prints links")
+		}
+		return nil
+	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, "%v", err) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	flags := root.PersistentFlags()
@@ -66,12 +77,24 @@ func (a *app) commands(args []string) *cobra.Command {
 		return root
 	}
 	mcp.AddCommand(a.addCommand(), a.lsCommand(), a.rmCommand(), a.checkCommand(), a.toolsCommand(),
-		a.callCommand(), a.configCommand(), a.connectCommand(), a.demoCommand())
+		a.callCommand(), a.configCommand(), a.clientsCommand(), a.importCommand(), a.bundleCommand(),
+		a.connectCommand(), a.demoCommand())
 	proxy := &cobra.Command{Use: "proxy", Short: "Serve MCP servers on a local port"}
 	group(proxy)
 	proxy.AddCommand(a.proxyCommand())
 	root.AddCommand(proxy, a.upCommand(), a.versionCommand(), a.completionCommand(), hidden(a.connectCommand()))
 	return root
+}
+
+// exclusive are the given flags that exclude others.
+func exclusive(c *cobra.Command) []string {
+	var list []string
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if len(f.Annotations["cobra_annotation_mutually_exclusive"]) > 0 {
+			list = append(list, "--"+f.Name)
+		}
+	})
+	return list
 }
 
 func hidden(c *cobra.Command) *cobra.Command { c.Hidden = true; return c }

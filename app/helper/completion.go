@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"drawbridge/internal/clientconf"
 )
 
 func (a *app) completionCommand() *cobra.Command {
@@ -29,4 +31,26 @@ func (a *app) completionCommand() *cobra.Command {
 			}
 		},
 	}
+}
+
+// completeFlag lets shells complete a flag's value.
+func completeFlag(c *cobra.Command, flag string, values cobra.CompletionFunc) {
+	if err := c.RegisterFlagCompletionFunc(flag, values); err != nil {
+		panic("completion of --" + flag + ": " + err.Error()) // the flag is not there
+	}
+}
+
+// completeClientFlags completes the flags that name a client's file.
+func completeClientFlags(c *cobra.Command) {
+	completeFlag(c, "client-config", clientNames)
+	completeFlag(c, "client-format", clientNames)
+}
+
+// clientNames are the clients; the path of a file may stand there as well.
+func clientNames(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var list []cobra.Completion
+	for _, c := range clientconf.Clients() {
+		list = append(list, cobra.CompletionWithDesc(c.ID, c.Name))
+	}
+	return list, cobra.ShellCompDirectiveDefault
 }

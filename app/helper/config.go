@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,42 +12,110 @@ import (
 	"github.com/spf13/cobra"
 
 	"drawbridge/internal/catalog"
+	"drawbridge/internal/clientconf"
 	"drawbridge/internal/fault"
 )
 
 func (a *app) configCommand() *cobra.Command {
-	var pick selector
-	var e entryOptions
-	var style jsonFormat
+	var o configFlags
 	c := &cobra.Command{
 		Use:   "config [NAME… | --all | --labels k=v | --query EXPR]",
-		Short: "Print the entry that a client's configuration needs",
+		Short: "Print the entry that a client's configuration needs, or write it there",
 		Long: "Prints what the configuration of an MCP client needs so that the client starts drawbridge for a\n" +
-			"server. Nothing is written.",
+			"server. With --client-config it changes the client's file: its own entry and nothing else. It shows\n" +
+			"the change first, asks on a terminal, and --undo takes it back.",
+		Example: "  drawbridge mcp config files --client-config=claude --dry\n" +
+			"  drawbridge mcp config --all --client-config=cursor --client-config=vscode\n" +
+			"  drawbridge mcp config files --client-config=PROJECT/.mcp.json\n" +
+			"  drawbridge mcp config --undo --client-config=claude\n" +
+			"  drawbridge mcp config --show",
 		Args:              between(0, -1, ""),
 		ValidArgsFunction: a.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			pick.names = args
-			list, err := a.pick(pick)
-			if err != nil {
+			o.pick.names = args
+			if a.form == inLink {
+				o.links, a.form = true, text
+			}
+			if err := o.fromEnvironment(c); err != nil {
 				return err
 			}
 			if c.Flags().Changed("auto-reconnect") || c.Flags().Changed("no-auto-reconnect") {
-				e.reconnect = "--auto-reconnect"
-				if e.never || !e.again {
-					e.reconnect = "--no-auto-reconnect"
+				o.entry.reconnect = "--auto-reconnect"
+				if o.entry.never || !o.entry.again {
+					o.entry.reconnect = "--no-auto-reconnect"
 				}
 			}
-			return a.printConfig(list, e, style)
+			return a.config(c.Context(), o)
 		},
 	}
 	f := c.Flags()
-	pick.flags(f)
-	f.BoolVar(&e.again, "auto-reconnect", true, "write --auto-reconnect into the entry")
-	f.BoolVar(&e.never, "no-auto-reconnect", false, "write --no-auto-reconnect into the entry")
-	f.StringArrayVarP(&e.headers, "header", "H", nil, "write this header into the entry: \"Name: value\" (repeatable; servers reached by URL)")
-	f.Var(&style, "json-format", "pretty, compact, auto or none")
+	o.pick.flags(f)
+	o.files.flags(f)
+	f.BoolVar(&o.entry.again, "auto-reconnect", true, "write --auto-reconnect into the entry")
+	f.BoolVar(&o.entry.never, "no-auto-reconnect", false, "write --no-auto-reconnect into the entry")
+	f.StringArrayVarP(&o.entry.headers, "header", "H", nil, "write this `HEADER` into the entry: \"Name: value\" (repeatable; servers reached by URL)")
+	f.BoolVar(&o.entry.http, "http", false, "write the local address that drawbridge up serves, in place of a command")
+	f.BoolVar(&o.files.dry, "dry", false, "show the change and write nothing")
+	f.BoolVar(&o.remove, "remove", false, "take the entries out of the files of --client-config, without it out of all")
+	f.BoolVar(&o.undo, "undo", false, "take back the last change of the files of --client-config")
+	f.BoolVar(&o.repair, "repair", false, "make all entries start this program, after it was moved or renamed")
+	f.BoolVar(&o.show, "show", false, "list the entries of the files of --client-config, without it of all")
+	f.Var(&o.style, "json-format", "pretty, compact, auto or none")
+	c.MarkFlagsMutuallyExclusive("remove", "undo", "repair", "show")
+	completeClientFlags(c)
+	completeFlag(c, "json-format", cobra.FixedCompletions([]string{"pretty", "compact", "auto", "none"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
+}
+
+// configFlags are what config was asked for.
+type configFlags struct {
+	pick                       selector
+	entry                      entryOptions
+	files                      fileFlags
+	style                      jsonFormat
+	remove, undo, repair, show bool
+	links                      bool
+}
+
+// fromEnvironment takes the defaults that variables give (F-111).
+func (o *configFlags) fromEnvironment(c *cobra.Command) error {
+	o.files.fromEnvironment()
+	const name = "DRAWBRIDGE_MCP_CONFIG_JSON_FORMAT"
+	v := os.Getenv(name)
+	if v == "" || c.Flags().Changed("json-format") {
+		return nil
+	}
+	if err := o.style.Set(v); err != nil {
+		return fault.New(fault.UsageInvalid, name).With("%v", err).Step("correct or unset the variable")
+	}
+	return nil
+}
+
+func (a *app) config(ctx context.Context, o configFlags) error {
+	switch {
+	case o.show:
+		return a.showEntries(o)
+	case o.undo:
+		return a.undoChange(ctx, o)
+	case o.repair:
+		return a.repairEntries(ctx, o)
+	case o.remove:
+		return a.removeEntries(ctx, o)
+	}
+	list, err := a.pick(o.pick)
+	if err != nil {
+		return err
+	}
+	if o.links {
+		return a.printLinks(list, o)
+	}
+	if len(o.files.clients) > 0 {
+		return a.writeEntries(ctx, list, o)
+	}
+	if o.files.dry || o.files.needClients() {
+		return noClients("mcp config")
+	}
+	return a.printConfig(list, o.entry, o.style)
 }
 
 // entryOptions are what an entry's arguments say besides the name.
@@ -53,6 +123,7 @@ type entryOptions struct {
 	again, never bool
 	reconnect    string // the flag to write; "" is none
 	headers      []string
+	http         bool // a URL entry for a proxy in the background
 }
 
 // configEntry is one entry of a client's file.
@@ -61,9 +132,6 @@ type configEntry struct {
 	Args    []string          `json:"args"`
 	Env     map[string]string `json:"env,omitempty"`
 }
-
-// entryKey names our entry for a server (F-102).
-func entryKey(server string) string { return "drawbridge-" + server }
 
 func (a *app) printConfig(list []catalog.Server, o entryOptions, style jsonFormat) error {
 	entries, err := a.entries(list, o)
@@ -90,14 +158,33 @@ func (a *app) printConfig(list []catalog.Server, o entryOptions, style jsonForma
 	return err
 }
 
-const configTip = `Where clients keep their configuration:
-  Claude Desktop  Settings, Developer, Edit Config
-  Claude Code     .mcp.json in the project
-  Cursor          ~/.cursor/mcp.json, or .cursor/mcp.json in the project
-  VS Code         command "MCP: Open User Configuration"; there "mcpServers" is called "servers"
+const configTip = `Drawbridge can write it for you:
+  --client-config=claude       Claude Desktop
+  --client-config=claude-code  Claude Code
+  --client-config=cursor       Cursor, all projects
+  --client-config=vscode       Visual Studio Code
+  --client-config=PATH         any file with an "mcpServers" object, for example
+                               PROJECT/.cursor/mcp.json for one Cursor project
 `
 
 func (a *app) entries(list []catalog.Server, o entryOptions) (map[string]configEntry, error) {
+	launches, err := a.launches(list, o)
+	if err != nil {
+		return nil, err
+	}
+	entries := map[string]configEntry{}
+	for i, l := range launches {
+		e := configEntry{Command: l.Program, Args: l.Args}
+		for _, p := range l.Env {
+			e.Env = map[string]string{p.Name: p.Value}
+		}
+		entries[clientconf.EntryName(list[i].Name)] = e
+	}
+	return entries, nil
+}
+
+// launches are what a client starts for each of the servers.
+func (a *app) launches(list []catalog.Server, o entryOptions) ([]clientconf.Launch, error) {
 	if _, err := headers(nil, o.headers); err != nil {
 		return nil, err
 	}
@@ -109,27 +196,41 @@ func (a *app) entries(list []catalog.Server, o entryOptions) (map[string]configE
 	if err != nil {
 		return nil, err
 	}
-	entries := map[string]configEntry{}
+	for _, h := range o.headers {
+		a.warnOfHeader(h)
+	}
+	var launches []clientconf.Launch
 	for _, s := range list {
-		e := configEntry{Command: program, Args: []string{"mcp", "connect", s.Name}, Env: env}
+		l := clientconf.Launch{Program: program, Args: []string{"mcp", "connect", s.Name}, Env: env}
 		if o.reconnect != "" {
-			e.Args = append(e.Args, o.reconnect)
+			l.Args = append(l.Args, o.reconnect)
 		}
 		if len(o.headers) > 0 && s.Transport == catalog.Stdio {
 			fmt.Fprintf(a.stderr, "%s is started as a command, so -H is left out of its entry.\n", s.Name)
 		} else {
 			for _, h := range o.headers {
-				e.Args = append(e.Args, "-H", h)
+				l.Args = append(l.Args, "-H", h)
 			}
 		}
-		entries[entryKey(s.Name)] = e
+		launches = append(launches, l)
 	}
-	return entries, nil
+	return launches, nil
+}
+
+// warnOfHeader tells that a header which signs in should not stand in a client's
+// file (F-110).
+func (a *app) warnOfHeader(h string) {
+	name, _, _ := strings.Cut(h, ":")
+	switch strings.ToLower(strings.TrimSpace(name)) {
+	case "authorization", "cookie", "x-api-key":
+		fmt.Fprintf(a.stderr, "The header %s would stand in the entry, and other programs read clients' files. Give it to `drawbridge mcp add` instead.\n", strings.TrimSpace(name))
+	default:
+	}
 }
 
 // entryEnv is what the started process must be told because clients strip the
 // environment (F-103); nil is nothing.
-func entryEnv() (map[string]string, error) {
+func entryEnv() ([]clientconf.Pair, error) {
 	home := os.Getenv("DRAWBRIDGE_HOME")
 	if home == "" {
 		return nil, nil
@@ -138,7 +239,7 @@ func entryEnv() (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the path of DRAWBRIDGE_HOME: %w", err)
 	}
-	return map[string]string{"DRAWBRIDGE_HOME": home}, nil
+	return []clientconf.Pair{{Name: "DRAWBRIDGE_HOME", Value: home}}, nil
 }
 
 // programPath is the absolute path of this program as it was started. A link
@@ -180,7 +281,7 @@ func (j *jsonFormat) Set(s string) error {
 		*j = jsonFormat(s)
 		return nil
 	default:
-		return fault.New(fault.UsageInvalid, "").With("the JSON formats are pretty, compact, auto and none")
+		return errors.New("the JSON formats are pretty, compact, auto and none")
 	}
 }
 

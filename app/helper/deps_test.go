@@ -1,7 +1,10 @@
 package main
 
 import (
+	"os"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -33,5 +36,32 @@ func TestHelperLinksNothingHeavy(t *testing.T) {
 				t.Errorf("the helper links %s", dep)
 			}
 		}
+	}
+}
+
+// Every client waits for what packages do before main, so what takes time (a
+// regular expression, a table) is made when it is first asked for.
+func TestOurPackagesDoNothingBeforeMain(t *testing.T) {
+	cmd := exec.Command("drawbridge", "version")
+	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1", "DRAWBRIDGE_HOME="+t.TempDir())
+	var trace strings.Builder
+	cmd.Stderr = &trace
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v: %s", err, trace.String())
+	}
+	const most = 60 // allocations
+	seen := false
+	for _, m := range regexp.MustCompile(`(?m)^init (\S+) .* (\d+) allocs$`).FindAllStringSubmatch(trace.String(), -1) {
+		n, err := strconv.Atoi(m[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ours := strings.HasPrefix(m[1], "drawbridge/"); ours && n > most {
+			t.Errorf("package %s makes %d allocations before main, want at most %d", m[1], n, most)
+		}
+		seen = seen || m[1] == "runtime"
+	}
+	if !seen {
+		t.Fatalf("no trace:\n%s", trace.String())
 	}
 }

@@ -16,12 +16,13 @@ const (
 	text   form = "text"
 	inJSON form = "json"
 	inYAML form = "yaml"
+	inLink form = "deeplink" // of `mcp config` alone
 )
 
 // Set takes the value of the flag.
 func (f *form) Set(s string) error {
 	switch v := form(s); v {
-	case text, inJSON, inYAML:
+	case text, inJSON, inYAML, inLink:
 		*f = v
 		return nil
 	default:
@@ -55,6 +56,9 @@ func formIn(args []string) form {
 		}
 		if value != "" {
 			_ = f.Set(value) // an unknown one is what is being reported
+		}
+		if f == inLink { // errors have no such form
+			f = text
 		}
 	}
 	return f

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
 		panic(err)
 	}
-	testscript.Main(m, map[string]func(){"drawbridge": main, "oddserver": oddServer})
+	testscript.Main(m, map[string]func(){"drawbridge": main, "oddserver": oddServer, "claude": claude})
 }
 
 // The scripts run the program as people and clients do.
@@ -41,7 +41,10 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("DRAWBRIDGE_HOME", filepath.Join(e.WorkDir, "home"))
-			return nil
+			for _, v := range []string{"HOME", "USERPROFILE"} { // where the clients' files are
+				e.Setenv(v, filepath.Join(e.WorkDir, "user"))
+			}
+			return os.MkdirAll(filepath.Join(e.WorkDir, "user"), 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"mcpserver": mcpServer,
@@ -116,7 +119,10 @@ func portOf(ts *testscript.TestScript, _ bool, args []string) {
 func exitCode(ts *testscript.TestScript, _ bool, args []string) {
 	cmd := exec.Command("drawbridge", args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = append(os.Environ(), "DRAWBRIDGE_HOME="+ts.Getenv("DRAWBRIDGE_HOME"), "DRAWBRIDGE_DEBUG=")
+	cmd.Env = append(os.Environ(), "DRAWBRIDGE_DEBUG=")
+	for _, v := range []string{"DRAWBRIDGE_HOME", "HOME", "USERPROFILE"} {
+		cmd.Env = append(cmd.Env, v+"="+ts.Getenv(v))
+	}
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	_ = cmd.Run() // the code is what counts

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"drawbridge/internal/clientconf"
 	"drawbridge/internal/fault"
 )
 
@@ -47,12 +48,13 @@ func (a *app) report(err error) int {
 type errorForm struct {
 	Code    fault.Code `json:"code"`
 	Server  string     `json:"server,omitempty"`
+	Reason  string     `json:"reason,omitempty"` // of a refused file of a client
 	Message string     `json:"message"`
 	Next    string     `json:"next"`
 }
 
 func formOf(e *fault.Error) errorForm {
-	return errorForm{e.Code, e.Subject, sentence(e.What()), sentence(e.NextStep())}
+	return errorForm{e.Code, e.Subject, string(clientconf.Reason(e)), sentence(e.What()), sentence(e.NextStep())}
 }
 
 // sentence ends s with one mark.

@@ -23,6 +23,9 @@ func (s *selector) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.query, "query", "", "servers that the expression fits, like labels[\"env\"] == \"dev\"")
 }
 
+// any tells whether something was selected.
+func (s selector) any() bool { return len(s.names) > 0 || s.all || s.labels != "" || s.query != "" }
+
 // pick gives the selected servers, at least one (F-100). Without a selector
 // the only server there is is meant.
 func (a *app) pick(s selector) ([]catalog.Server, error) {
@@ -50,7 +53,7 @@ func (a *app) pick(s selector) ([]catalog.Server, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case len(list) == 0 && used == 0:
+	case len(list) == 0 && (used == 0 || s.all):
 		return nil, fault.New(fault.ServerNotFound, "").With("there are no servers yet").Step("add one with `drawbridge mcp add`")
 	case len(list) == 0:
 		return nil, fault.New(fault.ServerNotFound, "").With("no server fits")

@@ -107,11 +107,10 @@ func runeColumns(r rune) int {
 
 // terminalColumns is the width of the terminal w writes to; 0 when it is none.
 func terminalColumns(w io.Writer) int {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	if !isTerminal(w) {
 		return 0
 	}
-	n, _, err := term.GetSize(int(f.Fd()))
+	n, _, err := term.GetSize(int(w.(*os.File).Fd()))
 	if err != nil {
 		return 0 // a terminal that does not tell gets whole lines
 	}

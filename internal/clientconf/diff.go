@@ -20,6 +20,7 @@ type comparison struct {
 	// what is gone, or new, is somebody else's
 	foreignGone, foreignFresh bool
 	secrets                   map[string]string // texts in what is ours, and what is shown for them
+	known                     map[string]bool   // words of entries of ours that are shown wherever they stand
 }
 
 // block is a run of whole lines that became another.

@@ -184,7 +184,7 @@ func (r reader) argument(args []string, i int, value string) Setting {
 			flag = args[i-1]
 		}
 	}
-	secret := looksSecret(strings.TrimLeft(flag, "-"), rest)
+	secret := looksSecret(strings.TrimLeft(flag, "-"), rest) || assigns(value)
 	if header, after, ok := strings.Cut(rest, ":"); ok && !strings.HasPrefix(after, "//") {
 		secret = secret || secretHeader(strings.TrimSpace(header), strings.TrimSpace(after))
 	}

@@ -43,6 +43,7 @@ type change struct {
 	hunks         []hunk
 	warnings      []string
 	secrets       map[string]string // see comparison
+	known         map[string]bool
 }
 
 // touched is what a change does to one entry.

@@ -26,7 +26,7 @@ func (c *comparison) shown(line string, ours []span) string {
 	var out strings.Builder
 	at := 0
 	for _, v := range values(line, c.format) {
-		if within(v, ours) || v.from < at {
+		if within(v, ours) || v.from < at || c.known[line[v.from:v.to]] {
 			continue
 		}
 		out.WriteString(line[at:v.from] + mask)

@@ -47,7 +47,7 @@ func preview(t Target, plan planner) (*Preview, error) {
 	}
 	p.Diff = (&comparison{
 		name: o.real, format: t.Place.Format, was: c.before, is: c.after, hunks: c.hunks,
-		foreignGone: c.Foreign && !c.Undoes, foreignFresh: c.Foreign && c.Undoes, secrets: c.secrets,
+		foreignGone: c.Foreign && !c.Undoes, foreignFresh: c.Foreign && c.Undoes, secrets: c.secrets, known: c.known,
 	}).unified()
 	return p, nil
 }
@@ -72,7 +72,7 @@ type draft struct {
 func newDraft(o *opened) *draft {
 	return &draft{o: o, parts: piecesOf(o.text), text: o.text, gone: o.text == nil, c: change{
 		Client: o.target.Client, Path: o.target.Path, Real: o.real, Place: o.target.Place, Before: o.hash(), before: o.text, Folders: o.folders,
-		secrets: map[string]string{},
+		secrets: map[string]string{}, known: map[string]bool{},
 	}}
 }
 
@@ -188,6 +188,9 @@ func (d *draft) wish(w Wish, l *ledger) (touched, error) {
 	was, found := entryNamed(list, w.Name)
 	ours := found && isOur(was, record)
 	d.hide(was)
+	if ours {
+		d.know(was)
+	}
 	switch {
 	case w.Remove && !found:
 		t.Is = nil

@@ -34,6 +34,15 @@ func (d *draft) hideIn(name string, value any, secret bool) {
 	}
 }
 
+// know notes the program and the arguments of an entry of ours: a preview of a
+// repair has to show them. What hide notes is not shown all the same.
+func (d *draft) know(entry splice.Entry) {
+	program, args, _ := command(entry)
+	for _, word := range append(args, program) {
+		d.c.known[word] = true
+	}
+}
+
 // variables tells whether a member is an entry's environment.
 func variables(m splice.Member) bool {
 	_, ok := m.Value.(splice.Object)

@@ -13,7 +13,7 @@ var patterns = sync.OnceValue(func() (p struct {
 	name, shape, password, key     *regexp.Regexp
 	braces, dollar, curly, secrets *regexp.Regexp
 }) {
-	p.name = regexp.MustCompile(`(?i)(token|secret|passw|passphrase|credential|api[-_]?key|apikey|access[-_]?key|private[-_]?key|authorization|cookie|bearer|(^|[-_])(pat|pwd|auth|session|dsn)([-_]|$)|[-_]key$|^key$)`)
+	p.name = regexp.MustCompile(`(?i)(token|secret|passw|passphrase|credential|api[-_]?key|apikey|access[-_]?key|private[-_]?key|authorization|cookie|bearer|(^|[-_])(pat|pwd|pass|auth|session|dsn)([-_]|$)|[-_]key$|^key$)`)
 	// The beginnings that the makers of keys give them.
 	p.shape = regexp.MustCompile(`^(gh[opsur]_|github_pat_|glpat-|sk-|sk_live_|rk_live_|xox[abprs]-|xapp-|AKIA|ASIA|AIza|npm_|hf_|pypi-|dop_v1_|lin_api_|ntn_|secret_|SG\.|eyJ[A-Za-z0-9_-]+\.|Bearer |Basic |-----BEGIN )`)
 	p.password = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@`)
@@ -61,7 +61,38 @@ func secretHeader(name, value string) bool {
 
 // secretURL tells whether an address carries a password or a key.
 func secretURL(value string) bool {
-	return patterns().password.MatchString(value) || strings.Contains(value, "://") && patterns().key.MatchString(value)
+	_, rest, ok := strings.Cut(value, "://")
+	return ok && (patterns().password.MatchString(value) || patterns().key.MatchString(value) || secretPath(rest))
+}
+
+// secretPath tells whether a step of an address's path is the key to it, as in
+// addresses that are their own access token.
+func secretPath(rest string) bool {
+	rest, _, _ = strings.Cut(rest, "?")
+	steps := strings.Split(rest, "/")
+	return slices.ContainsFunc(steps[1:], func(step string) bool {
+		return random(step) || len(step) >= 32 && strings.ContainsAny(step, lowers) && strings.ContainsAny(step, uppers) && !strings.ContainsAny(step, "-_.%")
+	})
+}
+
+const (
+	lowers = "abcdefghijklmnopqrstuvwxyz"
+	uppers = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+// assigns tells whether a text sets a variable to what looks like a secret, as
+// an argument of a program or somewhere in a command for a shell.
+func assigns(text string) bool {
+	for word := range strings.FieldsSeq(text) {
+		name, value, ok := strings.Cut(strings.Trim(word, `"'`), "=")
+		if !ok {
+			continue
+		}
+		if looksSecret(strings.TrimLeft(name, "-"), strings.Trim(value, `"'`)) || assigns(value) {
+			return true
+		}
+	}
+	return false
 }
 
 // random tells whether a text looks drawn, not written: long, of one piece,

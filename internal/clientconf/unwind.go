@@ -24,7 +24,7 @@ func (e *Editor) unwound(d *draft) (*draft, error) {
 		return nil, err
 	}
 	back, names, best := newDraft(d.o), []string(nil), d
-	back.c.Entries, back.c.Foreign, back.c.secrets, back.c.warnings = d.c.Entries, d.c.Foreign, d.c.secrets, d.c.warnings
+	back.c.Entries, back.c.Foreign, back.c.secrets, back.c.known, back.c.warnings = d.c.Entries, d.c.Foreign, d.c.secrets, d.c.known, d.c.warnings
 	for _, c := range slices.Backward(j.Changes) {
 		if c.After != hashOf(back.text) || !slices.Equal(c.Place.Container, d.c.Place.Container) || !back.takeBack(c) {
 			break

@@ -153,7 +153,7 @@ func (c Code) facts() facts {
 	case ToolFailed:
 		return facts{"the tool answered with an error", "read the answer above, then correct the arguments", -32603, 502, 1, false}
 	case ClientUnknown:
-		return facts{"this client is not known", "give the path of its file", -32603, 502, 2, false}
+		return facts{"this client is not known", "choose one of `drawbridge mcp clients --all`, or give the path of its file", -32603, 502, 2, false}
 	case ClientNotInstalled:
 		return facts{"this client was not found here", "install it, or give the path of its file", -32603, 502, 6, false}
 	case ClientAmbiguous:
@@ -171,11 +171,11 @@ func (c Code) facts() facts {
 	case ClientConfigNotAFile:
 		return facts{"there is no file to change", "check the path", -32603, 502, 6, false}
 	case ClientConfigShared:
-		return facts{"the file cannot be replaced without parting it from its other names or its mount", "allow writing into it in place, or make the change by hand", -32603, 502, 6, false}
+		return facts{"the file cannot be replaced without parting it from its other names or its mount", "write into it in place with `--in-place`, or make the change by hand", -32603, 502, 6, false}
 	case ClientConfigReadonly:
 		return facts{"the file is read-only", "make it writable, or change it where it is generated", -32603, 502, 6, false}
 	case ClientConfigDenied:
-		return facts{"the system does not let Drawbridge open this file", "allow access in the system settings", -32603, 502, 6, false}
+		return facts{"the system does not let Drawbridge open this file", "give this user access to it; on macOS, allow it in the system settings", -32603, 502, 6, false}
 	case ClientConfigChanged:
 		return facts{"the file was changed by another program meanwhile", "look at the new preview and confirm it", -32603, 502, 6, true}
 	case ClientConfigWrite:
@@ -187,7 +187,7 @@ func (c Code) facts() facts {
 	case EntryUnsupported:
 		return facts{"this client's file cannot hold an entry of this kind", "leave out `--http`: the client then starts Drawbridge itself", -32603, 502, 6, false}
 	case NothingToUndo:
-		return facts{"there is no change of Drawbridge's to take back", "look at the file with `--show`", -32603, 502, 6, false}
+		return facts{"there is no change of Drawbridge's to take back", "look at the file with `drawbridge mcp config --show`", -32603, 502, 6, false}
 	default:
 		panic("fault: no facts for " + string(c))
 	}

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/platform"
@@ -24,6 +26,17 @@ type Places struct{ path string }
 type Place struct {
 	Port int    `json:"port"`
 	Key  string `json:"key,omitempty"`
+}
+
+// URL is the address there, for clients that speak streamable HTTP.
+func (p Place) URL() string { return p.base("127.0.0.1") + "/mcp" }
+
+func (p Place) base(host string) string {
+	b := "http://" + net.JoinHostPort(host, strconv.Itoa(p.Port))
+	if p.Key != "" {
+		b += "/" + p.Key
+	}
+	return b
 }
 
 // placesVersion is the version the file begins with.

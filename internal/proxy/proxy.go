@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"strconv"
 
 	"drawbridge/internal/catalog"
 	"drawbridge/internal/downstream"
@@ -91,13 +90,7 @@ func (e *Endpoint) URL() string { return e.base() + "/mcp" }
 // SSEURL is where clients that speak HTTP+SSE connect.
 func (e *Endpoint) SSEURL() string { return e.base() + "/sse" }
 
-func (e *Endpoint) base() string {
-	b := "http://" + net.JoinHostPort(e.host(), strconv.Itoa(e.Port()))
-	if e.cfg.Key != "" {
-		b += "/" + e.cfg.Key
-	}
-	return b
-}
+func (e *Endpoint) base() string { return Place{e.Port(), e.cfg.Key}.base(e.host()) }
 
 func (e *Endpoint) host() string { return e.ln.Addr().(*net.TCPAddr).IP.String() }
 

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"drawbridge/internal/clientconf"
+	"drawbridge/internal/fault"
+)
+
+func (a *app) clientsCommand() *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use:   "clients",
+		Short: "List the MCP clients of this machine and our entries in their files",
+		Long: "Lists the MCP clients that are here, where their files are, and the state of our entries in them. Files\n" +
+			"that hold none of our entries are looked for and not read: `drawbridge mcp config --show` reads them.",
+		Args: between(0, 0, ""),
+		RunE: func(*cobra.Command, []string) error { return a.listClients(all) },
+	}
+	c.Flags().BoolVarP(&all, "all", "R", false, "list the known clients that are not here, too")
+	return c
+}
+
+// clientRow is a client in the listing.
+type clientRow struct {
+	Client  string           `json:"client,omitempty"`
+	Name    string           `json:"name,omitempty"`
+	State   clientconf.State `json:"state"`
+	File    string           `json:"file,omitempty"`
+	Places  []string         `json:"places,omitempty"` // when the file is one of these
+	Entries []clientEntryRow `json:"entries,omitempty"`
+	Problem *errorForm       `json:"problem,omitempty"`
+}
+
+type clientEntryRow struct {
+	Name   string           `json:"name"`
+	Server string           `json:"server,omitempty"`
+	State  clientconf.State `json:"state"`
+}
+
+func (a *app) listClients(all bool) error {
+	c, err := a.clientFiles(fileFlags{})
+	if err != nil {
+		return err
+	}
+	statuses, err := c.editor.Statuses(c.system)
+	if err != nil {
+		return err
+	}
+	rows := []clientRow{}
+	for _, s := range statuses {
+		if s.State == clientconf.StateNotInstalled && !all {
+			continue
+		}
+		rows = append(rows, rowOfClient(s))
+	}
+	if a.form != text {
+		return a.form.write(a.stdout, rows, lines)
+	}
+	if len(rows) == 0 {
+		a.tell("No MCP clients were found here; --all lists those that are known.\n")
+		return nil
+	}
+	t := table{header: []string{"Client", "Flag", "State", "Entries", "File"}}
+	for _, r := range rows {
+		t.rows = append(t.rows, []string{cmp.Or(r.Name, "(a file)"), r.Client, string(r.State), r.names(), r.where()})
+	}
+	return t.write(a.stdout, terminalColumns(a.stdout))
+}
+
+func rowOfClient(s clientconf.Status) clientRow {
+	r := clientRow{Client: s.Target.Client, Name: nameOf(s.Target), State: s.State, File: s.Target.Path, Places: s.Places}
+	if r.Client == "" {
+		r.Name = "" // of no known client
+	}
+	for _, e := range s.Entries {
+		r.Entries = append(r.Entries, clientEntryRow{e.Name, e.Server, e.State})
+	}
+	if s.Problem != nil && s.State != clientconf.StateNotInstalled {
+		f := formOf(fault.Of(s.Problem, s.Target.Path))
+		r.Problem = &f
+	}
+	return r
+}
+
+// names are our entries, those that are not as they should be with their state.
+func (r clientRow) names() string {
+	var list []string
+	for _, e := range r.Entries {
+		if e.State == clientconf.StateAdded {
+			list = append(list, e.Name)
+		} else {
+			list = append(list, e.Name+" ("+string(e.State)+")")
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// where is the file, and what is wrong with it.
+func (r clientRow) where() string {
+	switch {
+	case len(r.Places) > 0:
+		return "one of " + strings.Join(r.Places, ", ")
+	case r.Problem != nil:
+		return r.Problem.Server + ": " + r.Problem.Message
+	default:
+		return r.File
+	}
+}
