@@ -2,7 +2,11 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"log/slog"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,15 +15,21 @@ import (
 )
 
 func (a *app) clientsCommand() *cobra.Command {
-	var all bool
+	var all, watch bool
 	c := &cobra.Command{
 		Use:   "clients",
 		Short: "List the MCP clients of this machine and our entries in their files",
 		Long: "Lists the MCP clients that are here, where their files are, and the state of our entries in them. Files\n" +
 			"that hold none of our entries are looked for and not read: `drawbridge mcp config --show` reads them.",
 		Args: between(0, 0, ""),
-		RunE: func(*cobra.Command, []string) error { return a.listClients(all) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if watch {
+				return a.watchClients(c.Context(), all)
+			}
+			return a.listClients(all)
+		},
 	}
+	c.Flags().BoolVar(&watch, "watch", false, "go on until interrupted, and tell what becomes of our entries")
 	c.Flags().BoolVarP(&all, "all", "R", false, "list the known clients that are not here, too")
 	return c
 }
@@ -50,13 +60,7 @@ func (a *app) listClients(all bool) error {
 	if err != nil {
 		return err
 	}
-	rows := []clientRow{}
-	for _, s := range statuses {
-		if s.State == clientconf.StateNotInstalled && !all {
-			continue
-		}
-		rows = append(rows, rowOfClient(s))
-	}
+	rows := clientRows(statuses, all)
 	if a.form != text {
 		return a.form.write(a.stdout, rows, lines)
 	}
@@ -69,6 +73,44 @@ func (a *app) listClients(all bool) error {
 		t.rows = append(t.rows, []string{cmp.Or(r.Name, "(a file)"), r.Client, string(r.State), r.names(), r.where()})
 	}
 	return t.write(a.stdout, terminalColumns(a.stdout))
+}
+
+func clientRows(statuses []clientconf.Status, all bool) []clientRow {
+	rows := []clientRow{}
+	for _, s := range statuses {
+		if s.State != clientconf.StateNotInstalled || all {
+			rows = append(rows, rowOfClient(s))
+		}
+	}
+	return rows
+}
+
+// watchClients prints the state of each client and then each change of one, a
+// line each; in a machine format the whole list each time. Nothing is written to
+// the clients' files.
+func (a *app) watchClients(ctx context.Context, all bool) error {
+	c, err := a.clientFiles(fileFlags{})
+	if err != nil {
+		return err
+	}
+	told := map[string]string{}
+	return clientconf.NewWatcher(c.editor, c.system, a.log(slog.LevelWarn)).Run(ctx, func(s clientconf.Snapshot) {
+		rows := clientRows(s.Statuses, all)
+		if a.form != text {
+			// A reader that left is noticed by the next signal.
+			_ = a.form.write(a.stdout, rows, compact)
+			return
+		}
+		now := map[string]string{}
+		for _, r := range rows {
+			key := r.Client + "\n" + r.File
+			now[key] = strings.Join(slices.DeleteFunc([]string{r.Name, string(r.State), r.names(), r.where()}, func(s string) bool { return s == "" }), ", ")
+			if told[key] != now[key] {
+				a.tell("%s  %s\n", time.Now().Format(time.TimeOnly), printable(now[key]))
+			}
+		}
+		told = now
+	})
 }
 
 func rowOfClient(s clientconf.Status) clientRow {

@@ -22,6 +22,9 @@ func (a *app) writeEntries(ctx context.Context, list []catalog.Server, o configF
 	if err != nil {
 		return err
 	}
+	for i := range targets { // of files that are made; the others keep their own style
+		targets[i].Place.Compact = o.style == "compact"
+	}
 	previews, err := a.planEntries(c, targets, list, o)
 	if err != nil {
 		return err

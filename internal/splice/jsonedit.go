@@ -117,13 +117,17 @@ func (d *jsonDocument) wrap(keys []string, c Change) any {
 // space, but after its comments.
 func (d *jsonDocument) create(c Change) ([]Edit, error) {
 	at := lastComment(d.text, 0, len(d.text))
-	style := jsonStyle{nl: lineBreak(d.text, at), unit: "  ", colon: ": ", comma: ", "}
+	nl := lineBreak(d.text, at)
+	style := jsonStyle{nl: nl, unit: "  ", colon: ": ", comma: ", ", flat: true}
+	if d.place.Compact {
+		style.nl, style.pad = "", " "
+	}
 	put, err := style.encode(d.wrap(d.place.Container, c), "")
 	if at > 0 {
-		put = style.nl + put
+		put = nl + put
 	}
 	if bytes.IndexByte(d.text[at:], '\n') < 0 {
-		put += style.nl
+		put += nl
 	}
 	return []Edit{{At: at, Insert: []byte(put)}}, err
 }

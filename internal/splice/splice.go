@@ -46,6 +46,9 @@ type Place struct {
 	// List means that the collection is a sequence (in TOML an array of
 	// tables) whose entries carry their name in the field "name".
 	List bool `json:"list,omitempty"`
+	// Compact writes a document that is made anew on one line. One that is there
+	// keeps its own way.
+	Compact bool `json:"compact,omitempty"`
 }
 
 // Member is one field of an object.
