@@ -62,6 +62,9 @@ func (r *Reader) Next() (Event, error) {
 			continue
 		case err != nil:
 			return Event{}, err
+		case len(line) > r.max+slack:
+			r.longLine(line)
+			continue
 		case len(line) > 0:
 			r.field(line, owned)
 			continue
@@ -230,17 +233,24 @@ func (r *Reader) take(end int) (line []byte, owned bool) {
 	return line, false
 }
 
+// longLine takes a line that is over the limit, or its beginning. Whatever
+// field it is, it ends the event, so that how much was read at once makes no
+// difference; a comment does not.
+func (r *Reader) longLine(line []byte) (data bool) {
+	if line[0] != ':' && !r.huge {
+		r.overflow()
+	}
+	data = bytes.HasPrefix(line, []byte("data:"))
+	if data {
+		r.spill(bytes.TrimPrefix(line[len("data:"):], []byte{' '}))
+	}
+	return data
+}
+
 // skipLine passes over the rest of a line that began so, and of which nothing
 // is kept.
 func (r *Reader) skipLine(start []byte) {
-	comment := start[0] == ':'
-	data := bytes.HasPrefix(start, []byte("data:"))
-	if !comment && !r.huge {
-		r.overflow()
-	}
-	if data {
-		r.spill(bytes.TrimPrefix(start[len("data:"):], []byte{' '}))
-	}
+	data := r.longLine(start)
 	for r.err == nil {
 		r.fill()
 		n := endOfLine(r.buf[r.from:r.to])

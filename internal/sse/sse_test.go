@@ -279,6 +279,7 @@ func TestCommentsAndRetryAreWritten(t *testing.T) {
 func FuzzReader(f *testing.F) {
 	f.Add([]byte("\xEF\xBB\xBFid: 1\r\ndata: a\rdata: b\n\nevent: x\n: c\nretry: 5\n\n\r\n"), uint8(3), uint8(0), "7", "n", []byte("a\r\nb"))
 	f.Add([]byte("data: aaaaaaaaaaaaaaaaaaaaaa\n\ndata\n\n"), uint8(1), uint8(9), "", "", []byte(" x"))
+	f.Add([]byte("unknown: "+strings.Repeat("a", 90)+"\n\n"), uint8(15), uint8(24), "", "", []byte("x"))
 	f.Fuzz(func(t *testing.T, in []byte, step, max uint8, id, name string, data []byte) {
 		whole := show(t, NewReader(bytes.NewReader(in), int(max)))
 		parts := show(t, NewReader(&stepped{in, int(step) + 1}, int(max)))
