@@ -68,15 +68,13 @@ func (c *conn) inputLocked(k *downCall, in *input) {
 	k.made++
 	in.key = k.keyFor(in)
 	k.inputs = append(k.inputs, in)
-	if k.near == "" {
-		return // goes out when the client is back
-	}
-	if k.gather != nil {
-		k.gather.Stop()
+	if k.near == "" || k.gather != nil {
+		return // goes out when the client is back, or with those before
 	}
 	k.gather = time.AfterFunc(gatherFor, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		k.gather = nil
 		if !c.closed && k.lane.calls[k.id] == k && k.near != "" && len(k.inputs) > 0 {
 			c.askClientLocked(k)
 		}
@@ -101,6 +99,10 @@ func (r *rounds) keyFor(in *input) string {
 func (c *conn) askClientLocked(k *downCall) {
 	for _, in := range k.inputs {
 		in.told = true
+	}
+	if k.gather != nil {
+		k.gather.Stop()
+		k.gather = nil
 	}
 	if k.round >= roundsMost {
 		near := k.near
@@ -219,7 +221,7 @@ func (c *conn) openURLLocked(k *downCall, m jsonrpc.Message) bool {
 	}
 	n := 0
 	for page := range jsonrpc.Elements(pages) {
-		if isObject(page) {
+		if isObject(page) && n < questionsMost {
 			n++
 			c.inputLocked(k, &input{method: methodElicit, params: jsonrpc.DeleteMember(page, "elicitationId")})
 		}

@@ -34,10 +34,6 @@ func (c *conn) downSaysLocked(l *lane, m jsonrpc.Message) {
 	}
 }
 
-// pendingMost is how many notifications wait for a client that was asked for
-// input and has not come back.
-const pendingMost = 256
-
 // deliverLocked gives a call's notification to its client, or keeps it until
 // the client is back.
 func (c *conn) deliverLocked(k *downCall, m jsonrpc.Message) {
@@ -47,9 +43,7 @@ func (c *conn) deliverLocked(k *downCall, m jsonrpc.Message) {
 		}
 		return
 	}
-	if len(k.pending) < pendingMost {
-		k.pending = append(k.pending, m)
-	}
+	c.keepLocked(k, m)
 }
 
 // progressLocked passes progress on under the token that the client's present

@@ -7,10 +7,15 @@ import (
 	"drawbridge/internal/upstream"
 )
 
-// sendLocked queues a message for the server.
+// sendLocked queues a message for the server. One that asks and asks and reads
+// nothing loses the connection.
 func (c *conn) sendLocked(l *lane, m jsonrpc.Message) {
 	l.out = append(l.out, m)
 	l.queued.Add(1)
+	if len(l.out) == outMost && l.conn != nil {
+		c.Log.Info("the server reads nothing; connection given up", "server", c.Server, "waiting", outMost)
+		c.wg.Go(func() { c.logClose(l.conn) })
+	}
 	select {
 	case l.work <- struct{}{}:
 	default:

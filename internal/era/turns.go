@@ -174,6 +174,9 @@ func (c *conn) downAskedLocked(l *lane, m jsonrpc.Message) {
 	case need == "elicitation" && text(m.Params(), "mode") == "url" && !l.opensURLs():
 		c.sendLocked(l, jsonrpc.NewError(m.ID(), jsonrpc.CodeInvalidParams, "the client does not open pages", nil))
 		return
+	case !l.roomFor(m):
+		c.refuseAskedLocked(l, m.ID(), "too many requests for input are open")
+		return
 	}
 	if task := text(m.Meta(), metaTask, "taskId"); task != "" {
 		c.taskAskedLocked(l, task, newInput(m))

@@ -29,7 +29,12 @@ func (c *conn) upInputsLocked(k *upCall, result []byte) {
 		return
 	}
 	wanted := member(result, "inputRequests")
+	n := 0
 	for _, in := range jsonrpc.Members(wanted) {
+		if n++; n > questionsMost {
+			c.upDenyLocked(k, "the server asked for more than %d inputs at once", questionsMost)
+			return
+		}
 		need := needOf(text(in, "method"))
 		if need == "" || member(u.meta.capabilities, need) == nil {
 			c.upDenyLocked(k, "the server asks for %s, which this client does not offer", fault.Excerpt(text(in, "method")))
