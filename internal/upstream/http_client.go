@@ -191,7 +191,7 @@ func (l *link) redirected(req *http.Request, resp *http.Response, hop int) (*url
 	next.Fragment, next.RawFragment = "", ""
 	switch {
 	case !sameOrigin(next, req.URL):
-		return nil, refuse("the server redirects to another origin, %s, which is not followed", origin(next))
+		return nil, refuse("the server redirects to another origin, %s, which is not followed", fault.Excerpt(origin(next)))
 	case hop >= maxHops:
 		return nil, refuse("the server redirects more than %d times", maxHops)
 	case resp.StatusCode == http.StatusTemporaryRedirect, resp.StatusCode == http.StatusPermanentRedirect:
@@ -207,9 +207,9 @@ func (l *link) redirected(req *http.Request, resp *http.Response, hop int) (*url
 func origin(u *url.URL) string {
 	port := u.Port()
 	if port == "" || (port == "80" && u.Scheme == "http") || (port == "443" && u.Scheme == "https") {
-		return fault.Excerpt(strings.ToLower(u.Scheme + "://" + u.Hostname()))
+		return strings.ToLower(u.Scheme + "://" + u.Hostname())
 	}
-	return fault.Excerpt(strings.ToLower(u.Scheme + "://" + net.JoinHostPort(u.Hostname(), port)))
+	return strings.ToLower(u.Scheme + "://" + net.JoinHostPort(u.Hostname(), port))
 }
 
 func sameOrigin(a, b *url.URL) bool { return origin(a) == origin(b) && b.Host != "" }

@@ -110,9 +110,15 @@ func (c *streamable) resume(ctx context.Context, k *call, at *cursor, answered f
 	return !isPassing(resp.StatusCode), &statusError{resp.StatusCode, false}
 }
 
-// isPassing tells whether a status may be another soon.
+// isPassing tells whether a status may be another soon. A server that has not
+// noticed yet that the stream's last connection is gone says 409.
 func isPassing(status int) bool {
-	return status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout
+	switch status {
+	case http.StatusConflict, http.StatusTooManyRequests, http.StatusRequestTimeout:
+		return true
+	default:
+		return status >= 500
+	}
 }
 
 // streamFault says that k's answer got lost with its stream.

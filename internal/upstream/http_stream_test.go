@@ -285,6 +285,37 @@ func TestServersOwnStreamIsKeptOpen(t *testing.T) {
 	}
 }
 
+// F-134: a server that has yet to notice that a connection is gone says that the
+// stream is in use.
+func TestStreamInUseIsAskedForAgain(t *testing.T) {
+	f := newFake(t)
+	opened, lines := make(chan http.Header, 10), make(chan string)
+	f.listening(opened, lines)
+	var asked atomic.Int64
+	open := f.get
+	f.get = func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 2 {
+			w.WriteHeader(http.StatusConflict)
+			return
+		}
+		open(w, r)
+	}
+	p := dialTo(t, f.URL)
+	p.greet()
+	<-opened
+	lines <- "id: g1\nretry: 10\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"x\"}\n\n"
+	p.message()
+	lines <- "cut"
+	select {
+	case h := <-opened:
+		if h.Get("Last-Event-Id") != "g1" {
+			t.Errorf("opened again after %q", h.Get("Last-Event-Id"))
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("not asked for again")
+	}
+}
+
 // W-03: the session is found lost on the server's stream, so the next call need not
 // find out.
 func TestSessionLostIsSeenOnTheServersStream(t *testing.T) {

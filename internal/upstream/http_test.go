@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -427,6 +428,24 @@ func TestBatchesAreSplitForOneVersionOnly(t *testing.T) {
 		}
 		if m := p.message(); string(m.Bytes()) != `{"jsonrpc":"2.0","id":2,"result":{"ok":true}}` {
 			t.Errorf("second of the batch: %s", m.Bytes())
+		}
+	}
+}
+
+// S-58: what is cut or cleaned for showing is not what is compared.
+func TestOriginsAreComparedWhole(t *testing.T) {
+	host := strings.Repeat("a.", 120) + "example.com"
+	for _, c := range [][2]string{
+		{"https://" + host + ":8001/", "https://" + host + ":8002/"},
+		{"http://a%E2%80%AE.test/", "http://a.test/"},
+	} {
+		a, err1 := url.Parse(c[0])
+		b, err2 := url.Parse(c[1])
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		if sameOrigin(a, b) {
+			t.Errorf("%q and %q are taken for one origin", a.Host, b.Host)
 		}
 	}
 }

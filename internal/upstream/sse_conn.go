@@ -34,7 +34,7 @@ type line struct {
 	err   error
 	end   context.CancelCauseFunc
 
-	posting int           // POSTs of requests under way; guarded by talk.mu
+	posting int           // requests whose POST has no answer yet; guarded by talk.mu
 	idle    chan struct{} // closed when there are none any more; nil while nobody waits for it
 }
 
@@ -79,6 +79,7 @@ func (c *legacy) prepare(k *call) {
 		c.gate = nil
 	}
 	k.line = c.lineLocked(endpointLimit)
+	k.line.posting++
 }
 
 // lineLocked is the stream under way, or a new one.
@@ -127,7 +128,7 @@ func (c *legacy) run(ctx context.Context, n *line, limit time.Duration) {
 		close(n.ready)
 		return
 	}
-	c.settle(ctx, n)
+	c.settle(n)
 	c.failAll(err, func(k *call) bool { return k.line == n })
 	c.mu.Lock()
 	dropped := c.now != n // By a POST that found the session gone.
@@ -143,7 +144,7 @@ func (c *legacy) run(ctx context.Context, n *line, limit time.Duration) {
 const settleLimit = 500 * time.Millisecond
 
 // settle waits for the POSTs of requests on a stream that ended.
-func (c *legacy) settle(ctx context.Context, n *line) {
+func (c *legacy) settle(n *line) {
 	c.mu.Lock()
 	if n.posting == 0 {
 		c.mu.Unlock()
@@ -157,22 +158,17 @@ func (c *legacy) settle(ctx context.Context, n *line) {
 	select {
 	case <-idle:
 	case <-limit.C:
-	case <-ctx.Done():
+	case <-c.life.Done():
 	}
 }
 
-// posts counts a POST of a request; the returned function is called at its end.
-func (c *legacy) posts(n *line) (done func()) {
+// posted counts the end of a request's POST, which prepare had counted.
+func (c *legacy) posted(n *line) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n.posting++
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if n.posting--; n.posting == 0 && n.idle != nil {
-			close(n.idle)
-			n.idle = nil
-		}
+	if n.posting--; n.posting == 0 && n.idle != nil {
+		close(n.idle)
+		n.idle = nil
 	}
 }
 
@@ -242,7 +238,7 @@ func (c *legacy) endpoint(base *url.URL, text string) (*url.URL, error) {
 		return nil, c.protocolFault(nil, "the endpoint event holds no address")
 	}
 	if !sameOrigin(to, base) {
-		return nil, c.protocolFault(nil, "the endpoint event names another origin, %s, which is not used", origin(to))
+		return nil, c.protocolFault(nil, "the endpoint event names another origin, %s, which is not used", fault.Excerpt(origin(to)))
 	}
 	to.Fragment, to.RawFragment, to.User = "", "", nil
 	return to, nil
@@ -250,6 +246,7 @@ func (c *legacy) endpoint(base *url.URL, text string) (*url.URL, error) {
 
 // ask posts a request; its answer comes on the stream.
 func (c *legacy) ask(ctx context.Context, k *call, m jsonrpc.Message) {
+	defer c.posted(k.line)
 	select {
 	case <-k.line.ready:
 	case <-ctx.Done():
@@ -260,7 +257,6 @@ func (c *legacy) ask(ctx context.Context, k *call, m jsonrpc.Message) {
 		c.fail(k, unsent(k.line.err))
 		return
 	}
-	defer c.posts(k.line)()
 	resp, err := c.do(ctx, http.MethodPost, k.line.to, c.postHeader(), m.Bytes())
 	if err != nil {
 		c.fail(k, c.wireFault(ctx, err))

@@ -54,3 +54,36 @@ func TestPostUnderWayAtTheEndOfTheStream(t *testing.T) {
 		})
 	}
 }
+
+// W-03: when the session turns out to be forgotten, none of the calls on their way
+// is given up before its own POST tells whether the server took it.
+func TestCallsUnderWayWhenTheOldSessionIsForgotten(t *testing.T) {
+	o := newOldServer()
+	var calls atomic.Int64
+	let := make(chan struct{})
+	o.onPost = func(w http.ResponseWriter, m jsonrpc.Message) bool {
+		if m.Method() != "tools/call" {
+			return false
+		}
+		if calls.Add(1) > 1 {
+			<-let
+		}
+		http.Error(w, "no such session", http.StatusNotFound)
+		return true
+	}
+	p := dialOld(t, serveOld(t, o))
+	p.greet()
+	const n = 8
+	for id := range n {
+		p.request(2+id, "tools/call", "")
+	}
+	for id := range n {
+		_, err := p.next()
+		if !errors.Is(err, ErrSessionLost) {
+			t.Errorf("got %v, want a lost session", err)
+		}
+		if id == 0 {
+			close(let)
+		}
+	}
+}
