@@ -66,3 +66,24 @@ func TestBatchBecomesAStreamWhenSomethingComesFirst(t *testing.T) {
 	e.want(`"id":1,"result"`)
 	e.wantEnd()
 }
+
+// What waits for a stream must not go with a batch that is answered at once.
+func TestBatchWithoutRequestsTakesNoWaitingMessages(t *testing.T) {
+	st := newStage()
+	f := start(t, &HTTP{Serve: st.serve})
+	h, c := f.open(st, "2025-03-26")
+	c.send(t, logged("waits"))
+	if resp := f.do("POST", "/mcp", `[{"jsonrpc":"2.0","method":"notifications/x"}]`, h); resp.StatusCode != 202 {
+		t.Fatalf("got %d, want 202", resp.StatusCode)
+	}
+	f.events(f.do("GET", "/mcp", "", h.with("Accept", "text/event-stream"))).want("waits")
+}
+
+func TestBatchOfBadMessagesIsAnsweredThoughTheClientTakesNoJSON(t *testing.T) {
+	f := start(t, &HTTP{})
+	h := f.session("2025-03-26").with("Accept", "text/event-stream")
+	resp := f.do("POST", "/mcp", `[{"jsonrpc":"2.0","id":3,"method":"a","Method":"b"}]`, h)
+	if b := f.text(resp); resp.StatusCode != 200 || !strings.Contains(b, "-32600") {
+		t.Errorf("got %d %s, want 200 and -32600", resp.StatusCode, b)
+	}
+}

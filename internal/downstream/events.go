@@ -50,8 +50,10 @@ func (e *eventWriter) id(number uint64) string {
 	return e.stream + strconv.FormatUint(number, 10)
 }
 
-// largeEvent is from where a copy costs more than a write of its own.
-const largeEvent = 64 << 10
+const (
+	largeEvent = 64 << 10  // from here a copy costs more than a write of its own
+	mostSpare  = 256 << 10 // of a buffer that is kept for the next events
+)
 
 func (e *eventWriter) write(events []event) error {
 	for _, ev := range events {
@@ -87,6 +89,9 @@ func (e *eventWriter) put() {
 		_, e.err = e.w.Write(e.buf)
 	}
 	e.buf = e.buf[:0]
+	if cap(e.buf) > mostSpare {
+		e.buf = nil // a stream may be quiet for hours
+	}
 }
 
 func (e *eventWriter) flush() error {

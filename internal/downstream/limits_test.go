@@ -1,6 +1,7 @@
 package downstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -303,6 +305,43 @@ func TestIdleSessionEndsAndAUsedOneStays(t *testing.T) { // W-11
 		if got := s.idle(later); got != c.idle {
 			t.Errorf("%s: idle %v, want %v", c.name, got, c.idle)
 		}
+	}
+}
+
+// W-11: a request that was not handed on, because its client left before, holds
+// nothing.
+func TestForgottenRequestHoldsNothing(t *testing.T) {
+	s := newSession(streamable, "srv", slog.New(slog.DiscardHandler))
+	if err := s.Send(t.Context(), logged("waits")); err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("POST", "/mcp", nil)
+	r.Header.Set("Accept", "text/event-stream")
+	x := newExchange(r)
+	if no := s.begin(x, "1"); no != nil {
+		t.Fatal(no.err)
+	}
+	s.forget(x, "1")
+	now := time.Now()
+	s.tend(now)
+	s.tend(now.Add(keptFor))
+	if !s.idle(now.Add(time.Hour)) || s.backlog != 0 || len(s.streams) != 0 {
+		t.Errorf("idle %v, backlog %d, %d streams; want true, 0, 0", s.idle(now.Add(time.Hour)), s.backlog, len(s.streams))
+	}
+}
+
+// S-62: a stream that was busy once does not keep the memory for it.
+func TestQuietStreamKeepsLittleMemory(t *testing.T) {
+	out := newEventWriter(httptest.NewRecorder(), 1, streamable)
+	busy := make([]event, 100)
+	for i := range busy {
+		busy[i] = event{number: uint64(i + 1), data: bytes.Repeat([]byte("x"), largeEvent)}
+	}
+	if err := out.write(busy); err != nil {
+		t.Fatal(err)
+	}
+	if n := cap(out.buf); n > mostSpare {
+		t.Errorf("%d bytes are kept, want %d at most", n, mostSpare)
 	}
 }
 

@@ -222,6 +222,9 @@ func (s *session) begin(x *exchange, ids ...jsonrpc.ID) *refusal {
 	}
 	s.begun++
 	x.number, x.open, s.active = s.begun, len(ids), true
+	if len(ids) == 0 {
+		return nil // it is answered at once, so nothing may wait for its stream
+	}
 	for _, id := range ids {
 		s.calls[id] = x
 	}
@@ -243,6 +246,10 @@ func (s *session) forget(x *exchange, ids ...jsonrpc.ID) {
 			delete(s.calls, id)
 			x.open--
 		}
+	}
+	if st := x.stream; st != nil && x.open == 0 { // nobody is going to write it
+		s.endLocked(st)
+		s.detachLocked(st, &x.reader)
 	}
 }
 
