@@ -44,7 +44,9 @@ func (r *relay) failed(l *link, e *jsonrpc.CallError) {
 	delete(r.open, e.ID)
 	r.settleLocked(e.ID, c)
 	r.mu.Unlock()
-	r.refuse(e.ID, e.Err)
+	if !c.cancelled {
+		r.refuse(e.ID, e.Err)
+	}
 }
 
 // mayRepeat tells whether a request that nobody has read is sent again in a new

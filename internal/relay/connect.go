@@ -369,9 +369,21 @@ func (r *relay) unread(err error, first ...jsonrpc.Message) error {
 	}
 	r.mu.Unlock()
 	for _, id := range refused {
-		r.refuse(id, err)
+		r.refuse(id, r.unsent(err))
 	}
 	return errUnread
+}
+
+// unsent is what a call that waited is answered with. It was sent to nobody, so
+// the word of a lost connection, that it may have taken effect, is not for it.
+func (r *relay) unsent(err error) error {
+	r.mu.Lock()
+	greeted := r.greeted
+	r.mu.Unlock()
+	if greeted && fault.IsCode(err, fault.ConnectionLost) {
+		return fault.New(fault.SessionExpired, r.Server).Because(err)
+	}
+	return err
 }
 
 // orphan answers what was sent on a connection that broke while flushing.
@@ -405,6 +417,6 @@ func (r *relay) refuseQueue(err error) {
 	}
 	r.mu.Unlock()
 	for _, id := range ids {
-		r.refuse(id, err)
+		r.refuse(id, r.unsent(err))
 	}
 }

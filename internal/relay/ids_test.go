@@ -196,3 +196,22 @@ func TestRefusedRequestOfTheServerIsAnswered(t *testing.T) {
 	r.send(toolCall("a"))
 	s.next()
 }
+
+// MCP: a cancelled request is not answered. What its own transport says of it, that it
+// was ended, is no news to the client.
+func TestCancelledCallThatFailsIsNotAnswered(t *testing.T) {
+	r := start(t, Options{})
+	s := r.greet()
+	r.send(toolCall("a"))
+	s.next()
+	r.send(cancelOf("a"))
+	s.next()
+	s.errs <- &jsonrpc.CallError{ID: `"a"`, Err: fault.New(fault.RequestFailed, "srv")}
+	r.send(toolCall("b"))
+	s.say(result(s.next().ID(), `{}`))
+	for m := r.recv(); m.ID() != `"b"`; m = r.recv() {
+		if m.ID() == `"a"` {
+			t.Errorf("client got %s", m.Bytes())
+		}
+	}
+}

@@ -399,3 +399,18 @@ func TestSessionForgottenWhileTheQueueIsSentIsOpenedAnew(t *testing.T) {
 		}
 	})
 }
+
+// A call that waited was sent to nobody, so nothing it did is in doubt.
+func TestCallThatWaitedIsNotCalledLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, Options{Reconnect: true})
+		s := r.greet()
+		s.die()
+		synctest.Wait()
+		r.send(toolCall("a"))
+		s = r.server()
+		s.next() // the relay's initialize
+		s.errs <- fault.New(fault.ConnectionLost, "srv")
+		wantCode(t, r.recv(), "a", fault.SessionExpired)
+	})
+}
