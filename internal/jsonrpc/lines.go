@@ -68,10 +68,12 @@ func (l *LineReader) line() ([]byte, error) {
 }
 
 // take gives buf[from:end] and goes on at next. A short line is copied out. A
-// long one is given the buffer itself, so that it is neither copied nor kept.
+// long one is given the buffer itself, so that it is neither copied nor kept,
+// unless that is much larger than the line: whoever keeps the line keeps it all.
 func (l *LineReader) take(end, next int) ([]byte, error) {
 	line := bytes.TrimSuffix(l.buf[l.from:end], []byte("\r"))
 	long := len(l.buf) > readSize
+	fits := long && len(line) >= len(l.buf)/4
 	if long {
 		l.hint = len(line)
 		rest := l.buf[next:l.to]
@@ -87,7 +89,7 @@ func (l *LineReader) take(end, next int) ([]byte, error) {
 		return nil, l.tooLong(&f)
 	case len(bytes.TrimLeft(line, " \t\r")) == 0:
 		return nil, nil
-	case long:
+	case fits:
 		return line[:len(line):len(line)], nil
 	default:
 		return bytes.Clone(line), nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -199,4 +200,41 @@ func (s *stepped) Read(p []byte) (int, error) {
 	n := copy(p, s.b[:min(s.step, len(s.b))])
 	s.b = s.b[n:]
 	return n, nil
+}
+
+// S-47: who keeps messages keeps little more than their bytes, whatever came
+// before them.
+func TestLineKeepsNoMuchLargerBuffer(t *testing.T) {
+	const pairs, small = 16, 100 << 10
+	var lines []io.Reader
+	for range pairs {
+		for _, n := range []int{4 << 20, small} {
+			text := `{"jsonrpc":"2.0","method":"x","params":["` + strings.Repeat("a", n) + "\"]}\n"
+			lines = append(lines, strings.NewReader(text))
+		}
+	}
+	heap := func() uint64 {
+		var s runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&s)
+		return s.HeapAlloc
+	}
+	r := NewLineReader(io.MultiReader(lines...), 0)
+	before := heap()
+	var kept []Message
+	for range pairs {
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+		m, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, m)
+	}
+	if got, most := heap(), before+8*pairs*small; got > most {
+		t.Errorf("%d messages of %d KiB keep %d KiB", pairs, small>>10, (got-before)>>10)
+	}
+	runtime.KeepAlive(kept)
+	runtime.KeepAlive(lines) // what was read is not to be counted as freed
 }

@@ -218,16 +218,18 @@ func endOfLine(b []byte) int {
 	return n
 }
 
-// take gives buf[from:end] and goes on behind the line's end.
+// take gives buf[from:end] and goes on behind the line's end. A long line owns
+// the buffer, unless that is much larger: whoever keeps the line keeps it all.
 func (r *Reader) take(end int) (line []byte, owned bool) {
 	line = r.buf[r.from:end]
 	r.skipLF = r.buf[end] == '\r'
 	if len(r.buf) > readSize {
 		r.hint = len(line)
+		owned = len(line) >= len(r.buf)/4
 		rest := r.buf[end+1 : r.to]
 		r.buf = make([]byte, readSize)
 		r.from, r.seen, r.to = 0, 0, copy(r.buf, rest)
-		return line, true
+		return line, owned
 	}
 	r.from, r.seen = end+1, end+1
 	return line, false

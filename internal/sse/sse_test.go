@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -366,4 +367,39 @@ func BenchmarkWriteEvent(b *testing.B) {
 			}
 		})
 	}
+}
+
+// S-47: who keeps an event keeps little more than its data, whatever came before.
+func TestEventKeepsNoMuchLargerBuffer(t *testing.T) {
+	const pairs, small = 16, 100 << 10
+	var events []io.Reader
+	for range pairs {
+		for _, n := range []int{4 << 20, small} {
+			events = append(events, strings.NewReader("data: "+strings.Repeat("a", n)+"\n\n"))
+		}
+	}
+	heap := func() uint64 {
+		var s runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&s)
+		return s.HeapAlloc
+	}
+	r := NewReader(io.MultiReader(events...), 0)
+	before := heap()
+	var kept []Event
+	for range pairs {
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+		e, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, e)
+	}
+	if got, most := heap(), before+8*pairs*small; got > most {
+		t.Errorf("%d events of %d KiB keep %d KiB", pairs, small>>10, (got-before)>>10)
+	}
+	runtime.KeepAlive(kept)
+	runtime.KeepAlive(events) // what was read is not to be counted as freed
 }
