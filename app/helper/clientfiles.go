@@ -240,8 +240,14 @@ func (a *app) agreed(ctx context.Context, previews []*clientconf.Preview, dry bo
 // again.
 func (a *app) write(ctx context.Context, c clientFiles, previews []*clientconf.Preview) ([]fileForm, error) {
 	forms := formsOf(previews)
+	if err := c.editor.Recover(ctx); err != nil { // of what a killed run left; it hinders no other file
+		a.tell("Note    %s.\n", fault.Excerpt(err.Error()))
+	}
 	for i, p := range previews {
-		if p.Nothing() {
+		if p.Nothing() { // but what is known of it may change: an undo is done, a removed entry forgotten
+			if _, err := c.editor.Apply(ctx, p, clientconf.Consent{Again: !a.asks()}); err != nil {
+				return forms, err
+			}
 			continue
 		}
 		if err := a.writeOne(ctx, c, p, &forms[i]); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"drawbridge/internal/catalog"
 	"drawbridge/internal/clientconf"
@@ -121,14 +122,25 @@ func (s selector) ofEntries() (func(server string) bool, error) {
 }
 
 // planRemoval previews the files that hold such entries of ours, without them.
+// Of those that another hand took out the record goes.
 func (a *app) planRemoval(c clientFiles, targets []clientconf.Target, ours func(server string) bool) ([]*clientconf.Preview, error) {
+	records, err := c.editor.Ledger()
+	if err != nil {
+		return nil, err
+	}
 	var previews []*clientconf.Preview
 	for _, t := range targets {
-		held, _, err := a.heldIn(c, t)
+		held, told, err := a.heldIn(c, t)
 		if err != nil {
 			return nil, err
 		}
 		var wishes []clientconf.Wish
+		for _, r := range records {
+			there := slices.ContainsFunc(held, func(h clientconf.Held) bool { return h.Name == r.Name })
+			if !told && !there && r.Path == t.Path && slices.Equal(r.Container, t.Place.Container) && ours(r.Server) {
+				wishes = append(wishes, clientconf.Wish{Shape: clientconf.Shape{Name: r.Name}, Remove: true, Server: r.Server})
+			}
+		}
 		for _, h := range held {
 			if server := serverOf(h); h.Ours && ours(server) {
 				wishes = append(wishes, clientconf.Wish{Shape: clientconf.Shape{Name: h.Name}, Remove: true, Server: server})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -118,6 +119,10 @@ func TestLocalTokenIsAskedFor(t *testing.T) {
 func TestUpServesTheCatalogAndFollowsIt(t *testing.T) {
 	env := home(t, `"one":{"command":"drawbridge","args":["mcp","demo"]}`)
 	dir := strings.TrimPrefix(env[len(env)-1], "DRAWBRIDGE_HOME=")
+	interrupted := filepath.Join(dir, "journal", "x.json") // of a change of a client's file; S-29
+	if err := errors.Join(os.MkdirAll(filepath.Dir(interrupted), 0o700), os.WriteFile(interrupted, []byte("{"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	p := start(t, env, "up")
 	url, ok := strings.CutPrefix(p.line(), "one ")
 	if !ok {
@@ -144,6 +149,9 @@ func TestUpServesTheCatalogAndFollowsIt(t *testing.T) {
 	began := time.Now()
 	if code := p.exit(); code != 0 || time.Since(began) > 10*time.Second {
 		t.Errorf("exit code %d after %v, want 0 soon; stderr: %s", code, time.Since(began), p.stderr)
+	}
+	if !strings.Contains(p.stderr.String(), interrupted) {
+		t.Errorf("nothing is said of the change that was interrupted: %s", p.stderr)
 	}
 
 	named := start(t, env, "up", "nobody")

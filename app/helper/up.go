@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"drawbridge/internal/catalog"
+	"drawbridge/internal/clientconf"
 	"drawbridge/internal/fault"
 	"drawbridge/internal/platform"
 	"drawbridge/internal/proxy"
@@ -56,6 +57,9 @@ func (a *app) up(ctx context.Context, names []string) error {
 	defer unlock()
 	log := a.log(slog.LevelWarn)
 	sweep(log)
+	if err := clientconf.NewEditor(dirs).Recover(ctx); err != nil {
+		log.Warn("a change of a client's file that was interrupted is not cleared up", "err", err)
+	}
 	servers := make(chan []catalog.Server)
 	b := proxy.Background{
 		Places:  proxy.OpenPlaces(dirs.State),

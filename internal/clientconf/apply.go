@@ -119,6 +119,9 @@ func (e *Editor) write(o *opened, c *change, j *journal, consent Consent) error 
 	if err == nil {
 		return nil
 	}
+	if text, rerr := readReal(o.real); inPlace && !errors.Is(err, platform.ErrChanged) && (rerr != nil || hashOf(text) != c.Before) {
+		return err // the next run mends it by the record and the backup
+	}
 	// The file is as it was. That the record of this try goes, too, is only tidy:
 	// the next run would find it and see that nothing was done.
 	j.Pending = nil

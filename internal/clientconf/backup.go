@@ -28,7 +28,7 @@ func (e *Editor) backUp(o *opened) (string, error) {
 	dir := e.backupFolder(o.real)
 	_ = platform.CleanTemps(dir) // what a killed process left; only untidy
 	base := filepath.Base(o.real)
-	name := filepath.Join(dir, now().Format("20060102T150405.000")+"-"+o.hash()[:8]+"-"+base[max(0, len(base)-80):])
+	name := filepath.Join(dir, now().Format("20060102T150405.000")+"-"+o.hash()[:8]+"-"+strings.ToValidUTF8(base[max(0, len(base)-80):], ""))
 	return name, platform.ReplaceFile(name, o.text, 0o600)
 }
 

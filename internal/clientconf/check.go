@@ -73,7 +73,7 @@ func (e *Editor) Held(t Target) ([]Held, error) {
 	}
 	var held []Held
 	for _, entry := range list {
-		record := l.find(o.real, t.Place.Container, entry.Name)
+		record := l.of(o, t.Place.Container, entry.Name)
 		held = append(held, Held{entry, isOur(entry, record), record})
 	}
 	return held, nil

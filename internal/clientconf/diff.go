@@ -21,6 +21,9 @@ type comparison struct {
 	foreignGone, foreignFresh bool
 	secrets                   map[string]string // texts in what is ours, and what is shown for them
 	known                     map[string]bool   // words of entries of ours that are shown wherever they stand
+	guarded                   map[string]bool   // words that are not shown, whatever they look like
+
+	wasInside, isInside map[int]bool // see insides
 }
 
 // block is a run of whole lines that became another.
@@ -32,6 +35,7 @@ func (c *comparison) unified() string {
 	if len(blocks) == 0 {
 		return ""
 	}
+	c.wasInside, c.isInside = insides(c.was, c.format), insides(c.is, c.format)
 	var out strings.Builder
 	from, to := c.name, c.name
 	if c.was == nil {
@@ -118,13 +122,21 @@ func (c *comparison) group(out *strings.Builder, blocks []block) {
 
 // lines writes the lines of text between two places.
 func (c *comparison) lines(out *strings.Builder, sign string, text []byte, start, end int) {
+	inside := c.wasInside
+	if sign == "+" {
+		inside = c.isInside
+	}
 	for start < end {
 		next := min(lineEnd(text, start), end)
 		line, missing := text[start:next], ""
 		if line[len(line)-1] != '\n' {
 			missing = "\\ No newline at end of file\n"
 		}
-		fmt.Fprintf(out, "%s%s\n%s", sign, c.shown(string(bytes.TrimRight(line, "\r\n")), c.ours(sign == "+", start, next)), missing)
+		show := c.shown(string(bytes.TrimRight(line, "\r\n")), c.ours(sign == "+", start, next))
+		if inside[start] {
+			show = mask
+		}
+		fmt.Fprintf(out, "%s%s\n%s", sign, show, missing)
 		start = next
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"drawbridge/internal/fault"
+	"drawbridge/internal/splice"
 )
 
 func TestAnEntryIsAddedShownAndTakenBack(t *testing.T) { // C-41, C-44, C-45, C-55, D-61, D-62
@@ -209,5 +211,38 @@ func TestALargeFileOnOneLineIsChanged(t *testing.T) { // S-33
 	d.undo()
 	if d.text() != text.String() {
 		t.Error("the undo leaves another file")
+	}
+}
+
+// A repair of an entry with variables of ours and of the user changes the
+// program alone, and shows no value of the user's.
+func TestARepairLeavesTheUsersVariables(t *testing.T) { // C-26, C-28, C-41, C-59, D-69
+	for _, c := range []struct {
+		format splice.Format
+		text   string
+	}{
+		{splice.JSON, `{"mcpServers": {"drawbridge-one": {"command": "/old/drawbridge", "args": ["mcp", "connect", "one"], "env": {"PIN": 123456, "K": "a\u0062cdefgh", "DRAWBRIDGE_HOME": "/h"}}}}`},
+		{splice.TOML, "[mcp_servers.drawbridge-one]\ncommand = \"/old/drawbridge\"\nargs = [\"mcp\", \"connect\", \"one\"]\nenv = { PIN = '123456', K = \"a\\u0062cdefgh\", DRAWBRIDGE_HOME = \"/h\" }\n"},
+		{splice.YAML, "extensions:\n  drawbridge-one:\n    type: stdio\n    name: drawbridge-one\n    cmd: /old/drawbridge\n    args: [mcp, connect, one]\n    envs:\n      PIN: 123456\n      K: \"a\\x62cdefgh\"\n      DRAWBRIDGE_HOME: /h\n"},
+	} {
+		t.Run(string(c.format), func(t *testing.T) {
+			d := formatRig(t, c.format, c.text)
+			launch := Launch{Program: "/old/drawbridge", Args: []string{"mcp", "connect", "one"}, Env: []Pair{{"DRAWBRIDGE_HOME", "/h"}}}
+			d.do(Wish{Server: "one", Shape: Entry(d.target, EntryName("one"), launch)}) // is there, and gets a record
+			d.wantText(c.text)
+			p, err := d.PlanRepair(d.target, "/new/drawbridge")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(p.Diff, "123456") || strings.Contains(p.Diff, "cdefgh") || !strings.Contains(p.Diff, "/new/drawbridge") {
+				t.Errorf("shows\n%s", p.Diff)
+			}
+			d.make(p)
+			d.wantText(strings.NewReplacer(`"/old/drawbridge"`, `"/new/drawbridge"`, " /old/drawbridge", ` "/new/drawbridge"`).Replace(c.text))
+			list, err := d.Ledger()
+			if err != nil || len(list) != 1 || !slices.Equal(list[0].Env, []string{"DRAWBRIDGE_HOME"}) || list[0].Program != "/new/drawbridge" {
+				t.Errorf("the ledger has %+v, %v", list, err)
+			}
+		})
 	}
 }

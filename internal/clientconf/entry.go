@@ -163,7 +163,7 @@ func (s Shape) mergedEnv(had splice.Object) splice.Object {
 	ours, _ := field(s.Entry, s.env).(splice.Object)
 	var env splice.Object
 	for _, m := range old {
-		if !strings.HasPrefix(m.Name, "DRAWBRIDGE_") {
+		if !strings.HasPrefix(m.Name, "DRAWBRIDGE_") && !has(ours, m.Name) {
 			env = append(env, m)
 		}
 	}

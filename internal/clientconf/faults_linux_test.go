@@ -31,7 +31,7 @@ func TestPlayPart(t *testing.T) {
 	d := operations[part].rig(t, home)
 	p, err := operations[part].plan(d)
 	if err == nil {
-		_, err = d.Apply(t.Context(), p, Consent{})
+		_, err = d.Apply(t.Context(), p, Consent{InPlace: part == inPlace})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -47,6 +47,9 @@ type operation struct {
 	format splice.Format // "" for JSON
 }
 
+// inPlace is the operation that may leave a part of the new file.
+const inPlace = "in place"
+
 var operations = map[string]operation{
 	"add": {func(d *rig) { d.save(other) }, planPut, ""},
 	"update": {func(d *rig) {
@@ -55,11 +58,17 @@ var operations = map[string]operation{
 		w.Shape = Entry(d.target, w.Name, Launch{Program: "/old/drawbridge", Args: []string{"mcp", "connect", "one"}})
 		d.do(w)
 	}, planPut, ""},
-	"remove":      {func(d *rig) { d.save(other); d.do(d.put("one")) }, planRemove, ""},
-	"undo":        {func(d *rig) { d.save(other); d.do(d.put("one")) }, planUndo, ""},
-	"create":      {func(*rig) {}, planPut, ""},
-	"delete":      {func(d *rig) { d.do(d.put("one")) }, planUndo, ""},
-	"add TOML":    {func(d *rig) { d.save("# mine\nmodel = \"x\"\n") }, planPut, splice.TOML},
+	"remove":   {func(d *rig) { d.save(other); d.do(d.put("one")) }, planRemove, ""},
+	"undo":     {func(d *rig) { d.save(other); d.do(d.put("one")) }, planUndo, ""},
+	"create":   {func(*rig) {}, planPut, ""},
+	"delete":   {func(d *rig) { d.do(d.put("one")) }, planUndo, ""},
+	"add TOML": {func(d *rig) { d.save("# mine\nmodel = \"x\"\n") }, planPut, splice.TOML},
+	inPlace: {func(d *rig) {
+		d.save(other)
+		if err := os.Link(d.target.Path, d.state+".other"); err != nil {
+			d.t.Fatal(err)
+		}
+	}, planPut, ""},
 	"remove YAML": {func(d *rig) { d.save("# mine\nextensions:\n  a: {}\n"); d.do(d.put("one")) }, planRemove, splice.YAML},
 }
 
@@ -104,7 +113,7 @@ func scene(t *testing.T, name string) (d *rig, before, after []byte) {
 
 // disturbed does the operation in a process of its own while strace injects what
 // is said, and tells how it ended and whether anything was injected.
-func disturbed(t *testing.T, d *rig, name, inject string) (ended *os.ProcessState, stderr string, hit bool) {
+func disturbed(t *testing.T, d *rig, name string, injects ...string) (ended *os.ProcessState, stderr string, hit bool) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -112,8 +121,13 @@ func disturbed(t *testing.T, d *rig, name, inject string) (ended *os.ProcessStat
 	}
 	home := filepath.Dir(d.state)
 	log := filepath.Join(home, "strace.log")
-	syscalls, _, _ := strings.Cut(inject, ":")
-	c := exec.CommandContext(t.Context(), "strace", "-f", "-o", log, "-e", "trace="+syscalls, "-e", "inject="+inject, exe, "-test.run=^TestPlayPart$")
+	args, trace := []string{"-f", "-o", log}, []string{}
+	for _, inject := range injects {
+		calls, _, _ := strings.Cut(inject, ":")
+		args, trace = append(args, "-e", "inject="+inject), append(trace, calls)
+	}
+	args = append(args, "-e", "trace="+strings.Join(trace, ","), exe, "-test.run=^TestPlayPart$")
+	c := exec.CommandContext(t.Context(), "strace", args...)
 	c.Env = append(os.Environ(), partVariable+"="+name+":"+home)
 	var out bytes.Buffer
 	c.Stderr = &out
@@ -150,6 +164,9 @@ const maxCalls = 120
 
 func TestAChangeKilledAtAnySystemCallLeavesTheOldFileOrTheNew(t *testing.T) { // S-29
 	for name := range operations {
+		if name == inPlace {
+			continue
+		}
 		for _, call := range []string{"openat", "write", "fchmod", "fsync", "close", "flock", "mkdirat", "renameat", "renameat2", "unlinkat"} {
 			t.Run(name+" "+call, func(t *testing.T) {
 				t.Parallel()
@@ -237,6 +254,9 @@ func TestAnErrorOfAnySystemCallLeavesTheOldFile(t *testing.T) { // S-30
 		"unlinkat":  {"EBUSY", "EACCES", "EROFS", "EIO"},
 	}
 	for name := range operations {
+		if name == inPlace {
+			continue
+		}
 		for call, list := range errors {
 			for _, errno := range list {
 				t.Run(name+" "+call+" "+errno, func(t *testing.T) {
@@ -277,6 +297,23 @@ func TestAnErrorOfAnySystemCallLeavesTheOldFile(t *testing.T) { // S-30
 				})
 			}
 		}
+	}
+}
+
+// A disk that takes neither the new text nor the old one back leaves a part of
+// each: then the next run has what it needs to mend the file.
+func TestAFileThatCouldNotBeWrittenInPlaceIsMendedLater(t *testing.T) { // C-50
+	d, before, after := scene(t, inPlace)
+	ended, stderr, _ := disturbed(t, d, inPlace, "ftruncate:error=EIO", "pwrite64:error=EIO:when=2+")
+	if got := d.text(); ended.Success() || got == string(before) {
+		t.Fatalf("the file was not torn, and it said %s", stderr)
+	}
+	if err := d.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantOneOf(t, d, "the next run", before, after)
+	if len(d.backups()) == 0 {
+		t.Error("there is no backup")
 	}
 }
 

@@ -49,14 +49,19 @@ func (o Owned) is(real string, container []string, name string) bool {
 func (o Owned) hashOf(entry splice.Object) string {
 	h := sha256.New()
 	for _, name := range slices.Sorted(slices.Values(o.Fields)) {
-		value := field(entry, name)
-		if vars, ok := value.(splice.Object); ok && name == o.EnvField {
-			value = slices.DeleteFunc(slices.Clone(vars), func(m splice.Member) bool { return !slices.Contains(o.Env, m.Name) })
-		}
+		value := o.ours(name, field(entry, name))
 		fmt.Fprintf(h, "%q %t ", name, has(entry, name))
 		canonical(h, value)
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// ours is what is ours of the value of a field that we set.
+func (o Owned) ours(name string, value any) any {
+	if vars, ok := value.(splice.Object); ok && name == o.EnvField {
+		return slices.DeleteFunc(slices.Clone(vars), func(m splice.Member) bool { return !slices.Contains(o.Env, m.Name) })
+	}
+	return value
 }
 
 // canonical writes a value so that equal ones are equal bytes.
@@ -99,6 +104,21 @@ type ledger struct {
 func (l *ledger) find(real string, container []string, name string) *Owned {
 	for i := range l.Entries {
 		if l.Entries[i].is(real, container, name) {
+			return &l.Entries[i]
+		}
+	}
+	return nil
+}
+
+// of is the record of an entry of a file. A client that saves its file may put a
+// plain one in the place of the link that led to it; what we wrote is then in
+// that.
+func (l *ledger) of(o *opened, container []string, name string) *Owned {
+	if record := l.find(o.real, container, name); record != nil || o.linked {
+		return record
+	}
+	for i, e := range l.Entries {
+		if e.Path == o.target.Path && e.is(e.Real, container, name) {
 			return &l.Entries[i]
 		}
 	}
@@ -150,6 +170,9 @@ func (e *Editor) record(ctx context.Context, c *change) error {
 	return e.changeLedger(ctx, func(l *ledger) {
 		for _, t := range c.Entries {
 			if t.Effect != Unchanged || !sameRecord(t.Was, t.Is) {
+				if t.Was != nil && t.Was.Real != c.Real { // see of
+					l.set(t.Was.Real, c.Place.Container, t.Name, nil)
+				}
 				l.set(c.Real, c.Place.Container, t.Name, t.Is)
 			}
 		}

@@ -18,15 +18,16 @@ const mask = "•••"
 // span is a part of a line.
 type span struct{ from, to int }
 
-// shown is a line of a diff as people may see it. What is ours is shown but for
-// known secrets. Of the rest names are shown, and values only where they say
-// which program it is: what a value means is not known line by line, so all
-// others may be secrets.
+// shown is a line of a diff as people may see it. Names are shown, and values
+// only where they say which program it is, or are known words that Drawbridge
+// writes: what a value means is not known line by line, so all others may be
+// secrets, in an entry of ours, too, as users add to those. ours says where on
+// the line what is ours is.
 func (c *comparison) shown(line string, ours []span) string {
 	var out strings.Builder
 	at := 0
-	for _, v := range values(line, c.format) {
-		if within(v, ours) || v.from < at || c.known[line[v.from:v.to]] {
+	for _, v := range values(line, c.format, c.guarded) {
+		if v.from < at || c.known[line[v.from:v.to]] {
 			continue
 		}
 		out.WriteString(line[at:v.from] + mask)
@@ -41,15 +42,6 @@ func (c *comparison) shown(line string, ours []span) string {
 		return harmless(shorten(masked, len(masked)))
 	}
 	return harmless(shorten(masked, len(masked)-(len(line)-ours[0].from)))
-}
-
-func within(v span, ours []span) bool {
-	for _, o := range ours {
-		if o.from <= v.from && v.to <= o.to {
-			return true
-		}
-	}
-	return false
 }
 
 // lineLimit is how much of a line is shown: minified files are one line.
@@ -109,8 +101,8 @@ var masks = sync.OnceValue(func() (p struct{ yamlMember, yamlItem, yamlMarks, to
 })
 
 // values finds what in one line of a document is, or may be, a value to hide.
-func values(line string, format splice.Format) []span {
-	s := scan{line: line, format: format}
+func values(line string, format splice.Format, guarded map[string]bool) []span {
+	s := scan{line: line, format: format, guarded: guarded}
 	switch format {
 	case splice.TOML:
 		if m := masks().tomlHeader.FindString(line); m != "" {
@@ -125,11 +117,12 @@ func values(line string, format splice.Format) []span {
 
 // scan goes through one line.
 type scan struct {
-	line   string
-	format splice.Format
-	at     int
-	key    string // the member whose value comes next, "" when not known
-	found  []span
+	line    string
+	format  splice.Format
+	guarded map[string]bool // words to hide whatever they look like
+	at      int
+	key     string // the member whose value comes next, "" when not known
+	found   []span
 }
 
 // yamlStart skips what a line of YAML in block style begins with. A line that is
@@ -227,7 +220,7 @@ func (s *scan) value(start, end int) {
 	case "", "true", "false", "null", "~":
 		return
 	}
-	if shownMembers[s.key] && masks().plainName.MatchString(word) {
+	if shownMembers[s.key] && !s.guarded[word] && masks().plainName.MatchString(word) {
 		return
 	}
 	s.found = append(s.found, span{start, end})

@@ -48,6 +48,7 @@ func preview(t Target, plan planner) (*Preview, error) {
 	p.Diff = (&comparison{
 		name: o.real, format: t.Place.Format, was: c.before, is: c.after, hunks: c.hunks,
 		foreignGone: c.Foreign && !c.Undoes, foreignFresh: c.Foreign && c.Undoes, secrets: c.secrets, known: c.known,
+		guarded: guarded(t.Place, c.before, c.after),
 	}).unified()
 	return p, nil
 }
@@ -183,14 +184,12 @@ func (d *draft) wish(w Wish, l *ledger) (touched, error) {
 	if err != nil {
 		return touched{}, err
 	}
-	record := l.find(d.o.real, d.o.target.Place.Container, w.Name)
+	record := l.of(d.o, d.o.target.Place.Container, w.Name)
 	t := touched{Name: w.Name, Server: w.Server, Effect: Unchanged, Was: record, Is: record}
 	was, found := entryNamed(list, w.Name)
 	ours := found && isOur(was, record)
 	d.hide(was)
-	if ours {
-		d.know(was)
-	}
+	d.know(was, record)
 	switch {
 	case w.Remove && !found:
 		t.Is = nil
@@ -234,6 +233,8 @@ func (d *draft) change(w Wish, was splice.Entry, ours bool, t *touched) error {
 // owned is the record of an entry that is as the wish says.
 func (d *draft) owned(w Wish) *Owned {
 	d.hide(splice.Entry{Name: w.Name, Value: w.Entry})
+	d.knowWritten(w.Entry)
+	d.knowWritten(w.Fresh)
 	o := &Owned{
 		Client: d.c.Client, Path: d.c.Path, Real: d.c.Real, Container: slices.Clone(d.c.Place.Container), Name: w.Name, Server: w.Server,
 		EnvField: w.env, Written: now(),

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"drawbridge/internal/fault"
@@ -84,10 +85,11 @@ func (e *Editor) lockPath(real string) string {
 }
 func (e *Editor) ledgerPath() string { return filepath.Join(e.state, "ledger.json") }
 
-// fileKey names a file among the records, so that people know it, too.
+// fileKey names a file among the records, so that people know it, too. It cuts
+// no character in two: macOS makes no file of such a name.
 func fileKey(real string) string {
 	base := filepath.Base(real)
-	return base[:min(len(base), 40)] + "-" + hashOf([]byte(real))[:16]
+	return strings.ToValidUTF8(base[:min(len(base), 40)], "") + "-" + hashOf([]byte(real))[:16]
 }
 
 // locked runs do while no other process, and no other call of this one, does

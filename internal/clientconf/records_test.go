@@ -2,11 +2,13 @@ package clientconf
 
 import (
 	"encoding/json"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -127,5 +129,30 @@ func TestRecordsOfANewerVersionAreLeft(t *testing.T) {
 			file()
 			kept()
 		})
+	}
+}
+
+// macOS makes no file with half a character in its name.
+func TestNoNameIsCutWithinACharacter(t *testing.T) {
+	home := t.TempDir()
+	for shift := range 3 {
+		d := rigAt(t, filepath.Join(home, "state"), filepath.Join(home, "client", strings.Repeat("a", shift)+strings.Repeat("설정", 15)+".json"))
+		if err := os.MkdirAll(filepath.Dir(d.target.Path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		d.save("{}")
+		if _, err := d.Apply(t.Context(), d.plan(d.put("one")), Consent{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := 0
+	err := filepath.WalkDir(home, func(path string, _ fs.DirEntry, err error) error {
+		if files++; !utf8.ValidString(path) {
+			t.Errorf("there is %q", path)
+		}
+		return err
+	})
+	if err != nil || files < 12 {
+		t.Errorf("%d files, %v", files, err)
 	}
 }

@@ -58,6 +58,8 @@ func unreadable(path string, err error) error {
 	switch {
 	case errors.Is(err, errTooLarge):
 		return refuse(fault.ClientConfigTooLarge, path, splice.TooLarge, err.Error())
+	case errors.Is(err, syscall.ELOOP):
+		return because(refuse(fault.ClientConfigNotAFile, path, DanglingSymlink, "its folder is a link that leads to itself"), err)
 	case errors.Is(err, errNotRegular), errors.Is(err, syscall.ENOTDIR):
 		return refuse(fault.ClientConfigNotAFile, path, NotRegular, err.Error())
 	default:

@@ -46,6 +46,16 @@ func TestWhatIsNoFileIsRefusedAndLeft(t *testing.T) { // C-06, 7.10
 	}
 }
 
+func TestAFolderThatLeadsToItselfIsRefused(t *testing.T) { // C-06
+	d := newRig(t, nil)
+	dir := filepath.Dir(d.target.Path)
+	if err := errors.Join(os.Remove(dir), os.Symlink(dir+".2", dir), os.Symlink(dir, dir+".2")); err != nil {
+		t.Skip(err)
+	}
+	_, err := d.Plan(d.target, d.put("one"))
+	d.wantRefused(err, fault.ClientConfigNotAFile, DanglingSymlink)
+}
+
 func TestALinkIsFollowedAndStays(t *testing.T) { // C-06, C-07, S-32
 	for _, kind := range []string{"relative", "absolute", "chain", "folder"} {
 		t.Run(kind, func(t *testing.T) {

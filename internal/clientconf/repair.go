@@ -39,7 +39,7 @@ func (h Held) moved(program string) (Wish, bool) {
 	w.Server, w.env = h.Record.Server, h.Record.EnvField
 	for _, name := range h.Record.Fields { // all that we wrote is ours still
 		if has(value, name) && !has(w.Entry, name) {
-			w.Entry = append(w.Entry, splice.Member{Name: name, Value: field(value, name)})
+			w.Entry = append(w.Entry, splice.Member{Name: name, Value: h.Record.ours(name, field(value, name))})
 		}
 	}
 	return w, true

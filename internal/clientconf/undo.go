@@ -60,6 +60,7 @@ func (d *draft) undoExactly(last *change) error {
 				return refused(d.o.real, err)
 			}
 			d.hide(splice.Entry{Value: value})
+			d.know(splice.Entry{Name: t.Name, Value: value}, t.record())
 		}
 	}
 	return nil
@@ -76,6 +77,15 @@ func (t touched) back() touched {
 	case Updated, Replaced, Unchanged:
 	}
 	return b
+}
+
+// record is what the ledger said about the entry after the change or, where it
+// said nothing, before.
+func (t touched) record() *Owned {
+	if t.Is != nil {
+		return t.Is
+	}
+	return t.Was
 }
 
 // undoEntries takes back what a change did to its entries, and leaves what
@@ -124,8 +134,10 @@ func (d *draft) undoEntry(t touched, was, is splice.Object) error {
 	}
 	entry, there := entryNamed(list, t.Name)
 	now, _ := entry.Value.(splice.Object)
-	d.hide(entry)
-	d.hide(splice.Entry{Value: was})
+	for _, e := range []splice.Entry{entry, {Name: t.Name, Value: was}} {
+		d.hide(e)
+		d.know(e, t.record())
+	}
 	b := t.back()
 	ch := splice.Change{Name: t.Name}
 	switch {

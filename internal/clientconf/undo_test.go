@@ -116,6 +116,35 @@ func TestToRemoveWhatSomebodyTookOutForgetsIt(t *testing.T) { // C-25, C-46
 	}
 }
 
+// Some clients put a plain file in the place of the link when they save.
+func TestAnEntryStaysOursWhenItsLinkBecameAFile(t *testing.T) { // C-26, C-46
+	d := newRig(t, nil)
+	real := filepath.Join(filepath.Dir(d.state), "dotfiles.json")
+	if err := os.WriteFile(real, []byte(other), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(real, d.target.Path); err != nil {
+		t.Skipf("this account cannot make links: %v", err)
+	}
+	shape, err := EntryHTTP(d.target, EntryName("one"), "http://127.0.0.1:1/mcp", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.do(Wish{Server: "one", Shape: shape})
+	text := d.text()
+	if err := os.Remove(d.target.Path); err != nil {
+		t.Fatal(err)
+	}
+	d.save(text)
+	if list, err := d.Held(d.target); err != nil || len(list) != 2 || !list[1].Ours || list[1].Record == nil {
+		t.Errorf("got %+v, %v", list, err)
+	}
+	d.do(d.remove("one"))
+	if got := d.names() + ", " + d.ledgerNames(); got != "theirs, " {
+		t.Errorf("the file and the ledger hold %s", got)
+	}
+}
+
 func TestUndoKnowsTheCollection(t *testing.T) { // C-55
 	d := newRig(t, ptr(`{"mcpServers": {}, "servers": {}, "z": 1}`))
 	second := d.target

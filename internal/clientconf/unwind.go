@@ -68,6 +68,7 @@ func (d *draft) leaves(stay []splice.Entry, names []string) bool {
 			continue
 		case stays && !there:
 			d.hide(want)
+			d.know(want, nil)
 			err = d.make(splice.Change{Name: name, Entry: value})
 		case !stays && there:
 			err = d.make(splice.Change{Name: name, Remove: true})

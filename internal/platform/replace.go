@@ -291,7 +291,9 @@ const tempAge = time.Minute
 func tempName(base string) string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return tempPrefix + base[:min(len(base), 64)] + "-" + strconv.Itoa(os.Getpid()) + "-" + hex.EncodeToString(b[:]) + tempSuffix
+	// macOS makes no file with half a character in its name.
+	base = strings.ToValidUTF8(base[:min(len(base), 64)], "")
+	return tempPrefix + base + "-" + strconv.Itoa(os.Getpid()) + "-" + hex.EncodeToString(b[:]) + tempSuffix
 }
 
 // tempOwner is the process that made the temporary file of this name.

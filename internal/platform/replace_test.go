@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func write(t *testing.T, path, text string, mode fs.FileMode) {
@@ -264,6 +265,15 @@ func TestLeftOverTemporaryFilesAreRemoved(t *testing.T) { // S-29
 	wantOnly(t, dir, own, ".drawbridge-f-1-2.keep", ".drawbridge-mine.tmp", "f")
 	if err := CleanTemps(filepath.Join(dir, "none")); err != nil {
 		t.Errorf("a missing folder: %v", err)
+	}
+}
+
+// macOS makes no file with half a character in its name.
+func TestTheNameOfATemporaryFileIsNotCutWithinACharacter(t *testing.T) {
+	for shift := range 3 {
+		if name := tempName(strings.Repeat("a", shift) + strings.Repeat("설", 30)); !utf8.ValidString(name) {
+			t.Errorf("got %q", name)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/tailscale/hujson"
 )
@@ -166,14 +167,15 @@ func (d *jsonDocument) collection() (s jsonSequence, ok bool) {
 func (d *jsonDocument) entries() []Entry {
 	s, _ := d.collection()
 	var list []Entry
-	at, line, begin := 0, 1, 0 // of the line's first byte
+	at, line, column := 0, 1, 1
 	for _, e := range s.items {
-		line += bytes.Count(d.text[at:e.at], []byte("\n"))
-		if i := bytes.LastIndexByte(d.text[at:e.at], '\n'); i >= 0 {
-			begin = at + i + 1
+		gap := d.text[at:e.at]
+		if i := bytes.LastIndexByte(gap, '\n'); i >= 0 {
+			line += bytes.Count(gap, []byte("\n"))
+			gap, column = gap[i+1:], 1
 		}
+		column += utf8.RuneCount(gap) // not from the line's start: a minified file is one line
 		at = e.at
-		_, column := lineColumn(d.text[begin:], at-begin)
 		list = append(list, Entry{e.name, jsonMeaning(e.value), line, column})
 	}
 	return list

@@ -1,6 +1,7 @@
 package splice
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -249,4 +250,23 @@ func equalEntries(a, b []Entry) bool {
 		}
 	}
 	return true
+}
+
+// A file of one line is read in time, and its columns are right.
+func TestEntriesOnOneLineHaveTheirColumns(t *testing.T) { // C-20
+	var b strings.Builder
+	b.WriteString("{\"mcpServers\":{\n  \"é\":{}")
+	for i := range 100_000 {
+		fmt.Fprintf(&b, `,"ü%d":{"command":"x","env":{"K":"v"}}`, i)
+	}
+	b.WriteString(",\n\"last\":{}}}")
+	list, err := Entries([]byte(b.String()), Place{Format: JSON, Container: []string{"mcpServers"}})
+	if err != nil || len(list) != 100_002 {
+		t.Fatalf("%d entries, %v", len(list), err)
+	}
+	for i, want := range map[int][2]int{0: {2, 3}, 1: {2, 10}, 2: {2, 47}, 100_001: {3, 1}} {
+		if e := list[i]; [2]int{e.Line, e.Column} != want {
+			t.Errorf("entry %d is at %d:%d, want %v", i, e.Line, e.Column, want)
+		}
+	}
 }

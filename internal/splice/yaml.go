@@ -135,6 +135,7 @@ func (d *yamlDocument) syntax(err error) error {
 	at := d.starts[min(line, len(d.starts))-1]
 	if m := yamlSays().anchor.FindStringSubmatch(message); m != nil {
 		at = max(bytes.Index(d.text, []byte("*"+m[1])), 0)
+		message = "an alias of no anchor; a text that begins with * must stand in quotes" // it may be a password
 	} else {
 		for at < len(d.text) && d.text[at] == ' ' {
 			at++
