@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -68,11 +69,26 @@ func (a *app) listClients(all bool) error {
 		a.tell("No MCP clients were found here; --all lists those that are known.\n")
 		return nil
 	}
+	columns := terminalColumns(a.stdout)
 	t := table{header: []string{"Client", "Flag", "State", "Entries", "File"}}
 	for _, r := range rows {
-		t.rows = append(t.rows, []string{cmp.Or(r.Name, "(a file)"), r.Client, string(r.State), r.names(), r.where()})
+		where := r.where()
+		if columns > 0 { // a program gets the path as it is
+			where = belowHome(where, c.system.Home)
+		}
+		t.rows = append(t.rows, []string{cmp.Or(r.Name, "(a file)"), r.Client, string(r.State), r.names(), where})
 	}
-	return t.write(a.stdout, terminalColumns(a.stdout))
+	return t.write(a.stdout, columns)
+}
+
+// belowHome writes ~ for the home folder in a text of paths, since a terminal's
+// line is short.
+func belowHome(text, home string) string {
+	if len(home) < 2 { // the root
+		return text
+	}
+	sep := string(filepath.Separator)
+	return strings.ReplaceAll(" "+text, " "+home+sep, " ~"+sep)[1:]
 }
 
 func clientRows(statuses []clientconf.Status, all bool) []clientRow {

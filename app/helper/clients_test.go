@@ -45,3 +45,20 @@ func TestWatchingClientsTellsWhatBecomesOfOurEntries(t *testing.T) {
 		t.Errorf("the file is %q, %v; want what the client saved", text, err)
 	}
 }
+
+// D-64: a path below the home folder is written short where a line is.
+func TestHomeIsWrittenShort(t *testing.T) {
+	sep := string(filepath.Separator)
+	home := sep + "home" + sep + "a"
+	for text, want := range map[string]string{
+		home + sep + "x":   "~" + sep + "x",
+		home + "b" + sep:   home + "b" + sep,
+		sep + "mnt" + home: sep + "mnt" + home,
+		"one of " + home + sep + "x, " + home + sep + "y": "one of ~" + sep + "x, ~" + sep + "y",
+		"": "",
+	} {
+		if got := belowHome(text, home); got != want {
+			t.Errorf("belowHome(%q) = %q, want %q", text, got, want)
+		}
+	}
+}

@@ -4,6 +4,10 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"drawbridge/internal/catalog"
+	"drawbridge/internal/clientconf"
+	"drawbridge/internal/fault"
 )
 
 func (a *app) rmCommand() *cobra.Command {
@@ -61,23 +65,35 @@ func (a *app) rm(ctx context.Context, name string, o fileFlags) error {
 		return err
 	}
 	if yes {
-		// The entries go first: one that is left starts a server that is not there.
-		if out.Files, err = a.write(ctx, files, previews); err != nil {
-			return err
-		}
-		if err := book.Remove(ctx, name); err != nil {
-			return err
-		}
-		out.Written = true
-		a.tell("Removed %s.\n", name)
-		if err := a.tellLeft(files, name); err != nil {
-			return err
-		}
+		err = a.forget(ctx, book, files, previews, &out)
 	}
-	if a.form != text {
-		return a.form.write(a.stdout, out, lines)
+	if a.form == text {
+		return err
 	}
-	return nil
+	// An error after a part was written leaves that part in the output.
+	if werr := a.form.write(a.stdout, out, lines); werr != nil && err == nil {
+		return werr
+	}
+	return err
+}
+
+// forget takes the entries out and then forgets the server: an entry that is
+// left starts a server that is not there.
+func (a *app) forget(ctx context.Context, book *catalog.File, files clientFiles, previews []*clientconf.Preview, out *removed) error {
+	var err error
+	if out.Files, err = a.write(ctx, files, previews); err != nil {
+		if clientconf.Reason(err) == clientconf.SharedFile { // rm has no --in-place
+			n := out.Removed
+			return fault.Of(err, "").Step("run `drawbridge mcp config --remove " + n + " --in-place`, then `drawbridge mcp rm " + n + "`")
+		}
+		return err
+	}
+	if err := book.Remove(ctx, out.Removed); err != nil {
+		return err
+	}
+	out.Written = true
+	a.tell("Removed %s.\n", out.Removed)
+	return a.tellLeft(files, out.Removed)
 }
 
 // tellLeft tells of entries for a forgotten server that other files hold still.

@@ -34,8 +34,9 @@ func (d *draft) hideIn(name string, value any, secret bool) {
 	}
 }
 
-// know notes the program, the arguments and the address of an entry, if it is
-// ours: a preview has to show them. What hide notes is not shown all the same.
+// know notes the program, the arguments, the address and Drawbridge's variables
+// of an entry, if it is ours: a preview has to show them. What hide notes is not
+// shown all the same.
 func (d *draft) know(entry splice.Entry, record *Owned) {
 	if !isOur(entry, record) {
 		return
@@ -47,6 +48,9 @@ func (d *draft) know(entry splice.Entry, record *Owned) {
 	for _, m := range o {
 		if url, ok := m.Value.(string); ok && strings.Contains(url, "://") {
 			d.knowAll(url)
+		}
+		if variables(m) {
+			d.knowWritten(splice.Object{m})
 		}
 	}
 }
