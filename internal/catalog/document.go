@@ -107,19 +107,12 @@ func (d *document) entries() []hujson.ObjectMember {
 
 // find gives the value of the member of that name, nil for none.
 func find(o *hujson.Object, name string) *hujson.Value {
-	if i := index(o, name); i >= 0 {
-		return &o.Members[i].Value
-	}
-	return nil
-}
-
-func index(o *hujson.Object, name string) int {
 	for i := range o.Members {
 		if nameOf(&o.Members[i]) == name {
-			return i
+			return &o.Members[i].Value
 		}
 	}
-	return -1
+	return nil
 }
 
 func nameOf(m *hujson.ObjectMember) string {

@@ -3,14 +3,14 @@ package catalog
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/tailscale/hujson"
 
 	"drawbridge/internal/fault"
+	"drawbridge/internal/splice"
 )
 
 // fresh is the file before its first server.
@@ -18,157 +18,126 @@ const fresh = "{\n  \"version\": 1,\n  \"servers\": {}\n}\n"
 
 // withServer gives the file with one more server.
 func (d *document) withServer(s Server) ([]byte, error) {
-	root := objectAt(d.text, d.root)
-	if d.servers == nil {
-		return d.checked(root.add("servers", map[string]Server{s.Name: s}), s.Name, &s)
-	}
-	servers := objectAt(d.text, d.servers)
-	if index(servers.Object, s.Name) >= 0 {
+	if d.indexOf(s.Name) >= 0 {
 		return nil, fault.New(fault.ServerExists, s.Name)
 	}
-	return d.checked(servers.add(s.Name, s), s.Name, &s)
+	return d.edited(difference(Server{}, s), &s)
 }
 
 // withoutServer gives the file with one server less.
 func (d *document) withoutServer(name string) ([]byte, error) {
-	i := d.indexOf(name)
-	if i < 0 {
+	if d.indexOf(name) < 0 {
 		return nil, fault.New(fault.ServerNotFound, name)
 	}
-	return d.checked(objectAt(d.text, d.servers).remove(i), name, nil)
+	return d.edited(splice.Change{Name: name, Remove: true}, nil)
 }
 
 // withChanged gives the file with one server changed, member by member, so that
-// comments and members of no meaning stay. An entry that cannot be read is
-// replaced whole.
+// comments and members of no meaning stay. An entry that cannot be read goes,
+// and the new one stands behind the last.
 func (d *document) withChanged(s Server) ([]byte, error) {
 	i := d.indexOf(s.Name)
 	if i < 0 {
 		return d.withServer(s)
 	}
-	old, err := d.server(&d.entries()[i])
+	if old, err := d.server(&d.entries()[i]); err == nil {
+		return d.edited(difference(old, s), &s)
+	}
+	text, err := d.withoutServer(s.Name)
 	if err != nil {
-		return d.checked(objectAt(d.text, d.servers).set(i, s), s.Name, &s)
+		return nil, err
 	}
-	was, now := membersOf(old), membersOf(s)
-	at := d
-	for _, f := range fields {
-		if bytes.Equal(was[f.name], now[f.name]) {
-			continue
-		}
-		text := at.withMember(s.Name, f.name, now[f.name])
-		if at, err = parseDocument(d.path, text); err != nil {
-			return nil, d.broken("a step left it unreadable: %v", err)
-		}
+	without, err := parseDocument(d.path, text)
+	if err != nil {
+		return nil, d.broken(err)
 	}
-	return d.checked(at.text, s.Name, &s)
+	return without.withServer(s)
 }
 
-// withMember gives the text with one member of one entry added, replaced, or,
-// when value is nil, removed.
-func (d *document) withMember(server, name string, value json.RawMessage) []byte {
-	entry := objectAt(d.text, &d.entries()[d.indexOf(server)].Value)
-	switch i := index(entry.Object, name); {
-	case i >= 0 && value == nil:
-		return entry.remove(i)
-	case i >= 0:
-		return entry.set(i, value)
-	case value != nil:
-		return entry.add(name, value)
-	default:
-		return d.text
+func (d *document) indexOf(name string) int {
+	return slices.IndexFunc(d.entries(), func(m hujson.ObjectMember) bool { return nameOf(&m) == name })
+}
+
+// difference is the change that makes an entry that reads as old one that reads
+// as s. The zero old is no entry.
+func difference(old, s Server) splice.Change {
+	c := splice.Change{Name: s.Name}
+	was, now := membersOf(old), membersOf(s)
+	for _, f := range fields {
+		before, had := was[f.name]
+		after, has := now[f.name]
+		switch {
+		case had && !has:
+			c.Drop = append(c.Drop, f.name)
+		case has && !(had && splice.Equal(before, after)):
+			c.Entry = append(c.Entry, splice.Member{Name: f.name, Value: after})
+		}
 	}
+	return c
 }
 
 // membersOf is the entry as it is written, member by member.
-func membersOf(s Server) map[string]json.RawMessage {
-	text := style{colon: ":"}.value(s)
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(text), &m); err != nil {
-		panic("catalog: " + err.Error()) // it was written one line above
+func membersOf(s Server) map[string]any {
+	list, err := splice.Entries(written(s), splice.Place{Format: splice.JSON})
+	if err != nil {
+		panic("catalog: " + err.Error()) // it was just written
+	}
+	m := make(map[string]any, len(list))
+	for _, e := range list {
+		m[e.Name] = e.Value
 	}
 	return m
 }
 
-func (d *document) indexOf(name string) int {
-	if d.servers == nil {
-		return -1
-	}
-	return index(d.servers.Value.(*hujson.Object), name)
-}
-
-// checked gives the new file, after making sure that nothing but the entry of
-// that name is another: want is what it must read as, nil that it is gone.
-func (d *document) checked(text []byte, name string, want *Server) ([]byte, error) {
-	now, err := parseDocument(d.path, text)
+func written(s Server) []byte {
+	text, err := json.Marshal(s)
 	if err != nil {
-		return nil, d.broken("the result cannot be read: %v", err)
+		panic("catalog: " + err.Error()) // a Server holds nothing that JSON does not
 	}
-	if !slices.Equal(d.rest(name), now.rest(name)) {
-		return nil, d.broken("something beside the entry would change")
-	}
-	i := now.indexOf(name)
-	if (i >= 0) != (want != nil) {
-		return nil, d.broken("the entry would be missing or left")
-	}
-	if want != nil {
-		got, err := now.server(&now.entries()[i])
-		if err != nil || !equal(got, *want) {
-			return nil, d.broken("the entry would read otherwise")
-		}
-	}
-	return slices.Concat(d.bom, text), nil
-}
-
-// broken is our own failure to make an edit; nothing has been written.
-func (d *document) broken(format string, args ...any) *fault.Error {
-	return fault.New(fault.CatalogWrite, d.path).
-		With("the file could not be edited without touching more than one entry: %s", fmt.Sprintf(format, args...)).
-		Step("edit it by hand")
+	return text
 }
 
 // equal tells whether two entries are written alike.
-func equal(a, b Server) bool { return reflect.DeepEqual(membersOf(a), membersOf(b)) }
+func equal(a, b Server) bool { return bytes.Equal(written(a), written(b)) }
 
-// rest is all of the file that means something to somebody, but for the entry
-// of that name: members and their text, and every comment, in order.
-func (d *document) rest(name string) []string {
-	var out []string
-	comments := func(extra hujson.Extra) {
-		for i := 0; i < len(extra); {
-			n := commentLen(extra[i:])
-			if n > 0 {
-				out = append(out, strings.TrimRight(string(extra[i:i+n]), "\r"))
-			}
-			i += max(n, 1)
+// edited gives the file with this change: want is what the entry must then read
+// as, nil that it is gone. That nothing else changes is for package splice.
+func (d *document) edited(c splice.Change, want *Server) ([]byte, error) {
+	place := splice.Place{Format: splice.JSONC, Container: []string{"servers"}}
+	plan, err := splice.Make(slices.Concat(d.bom, d.text), place, c)
+	if refused := (*splice.Error)(nil); errors.As(err, &refused) {
+		return nil, d.refused(refused)
+	}
+	if err != nil {
+		return nil, d.broken(err)
+	}
+	now, err := parseDocument(d.path, plan.After)
+	if err != nil {
+		return nil, d.broken(err)
+	}
+	i := now.indexOf(c.Name)
+	if (i >= 0) != (want != nil) {
+		return nil, d.broken(errors.New("the entry would be missing or left"))
+	}
+	if want != nil {
+		if got, err := now.server(&now.entries()[i]); err != nil || !equal(got, *want) {
+			return nil, d.broken(errors.New("the entry would read otherwise"))
 		}
 	}
-	object := func(o *hujson.Object, one func(m *hujson.ObjectMember)) {
-		for i := range o.Members {
-			m := &o.Members[i]
-			comments(m.Name.BeforeExtra)
-			one(m)
-			comments(m.Value.AfterExtra)
-		}
-		comments(o.AfterExtra)
+	return plan.After, nil
+}
+
+// refused is about a file that can be read and not be changed safely.
+func (d *document) refused(e *splice.Error) error {
+	if e.Reason == splice.TooLarge {
+		return fault.New(fault.CatalogWrite, d.path).With("%s", e.Detail).Step("remove what you no longer need")
 	}
-	whole := func(m *hujson.ObjectMember) {
-		out = append(out, string(d.text[m.Name.StartOffset:m.Value.EndOffset]))
-	}
-	comments(d.root.BeforeExtra)
-	object(d.root.Value.(*hujson.Object), func(m *hujson.ObjectMember) {
-		if nameOf(m) != "servers" {
-			whole(m)
-			return
-		}
-		comments(m.Name.AfterExtra)
-		comments(m.Value.BeforeExtra)
-		object(m.Value.Value.(*hujson.Object), func(m *hujson.ObjectMember) {
-			if nameOf(m) != name {
-				whole(m)
-			}
-		})
-	})
-	comments(d.root.AfterExtra)
-	return out
+	return fault.New(fault.CatalogInvalid, fmt.Sprintf("%s:%d:%d", d.path, e.Line, e.Column)).With("%s", fault.Excerpt(e.Detail))
+}
+
+// broken is our own failure to make an edit; nothing has been written.
+func (d *document) broken(err error) error {
+	return fault.New(fault.CatalogWrite, d.path).
+		With("the file could not be edited without touching more than one entry: %v", err).
+		Step("edit it by hand")
 }

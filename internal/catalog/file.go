@@ -154,9 +154,6 @@ func (f *File) swap(edit func(*document) ([]byte, error)) error {
 	if bytes.Equal(out, src) {
 		return nil
 	}
-	if len(out) > MaxBytes {
-		return f.unwritten(fmt.Errorf("it would be larger than %d bytes", MaxBytes))
-	}
 	return f.write(src, out)
 }
 

@@ -434,6 +434,19 @@ func TestATooLargeFileIsRefused(t *testing.T) {
 	}
 }
 
+func TestAFileIsNotMadeTooLarge(t *testing.T) {
+	f, _ := open(t)
+	text := fresh + strings.Repeat(" ", MaxBytes-len(fresh)-1)
+	put(t, f, text)
+	if err := f.Add(t.Context(), added); !fault.IsCode(err, fault.CatalogWrite) || !strings.Contains(err.Error(), "more than the 16777216 bytes") {
+		t.Errorf("got %v", err)
+	}
+	wantText(t, f, text)
+	if _, err := f.Load(); err != nil {
+		t.Error(err)
+	}
+}
+
 func BenchmarkGet(b *testing.B) {
 	f, _ := open(b)
 	for i := range 20 {

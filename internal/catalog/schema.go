@@ -1,6 +1,10 @@
 package catalog
 
-import "strings"
+import (
+	"strings"
+
+	"drawbridge/internal/splice"
+)
 
 // The file is JSON in UTF-8; comments (// and /* */), commas after a last item
 // and a byte order mark are taken. It may be edited by hand at any time.
@@ -43,9 +47,9 @@ const Version = 1
 
 // Limits of the file.
 const (
-	MaxBytes = 16 << 20 // of the whole file
-	MaxDepth = 512      // nested objects and arrays
-	MaxName  = 63       // characters of a server's name
+	MaxBytes = splice.MaxBytes // of the whole file
+	MaxDepth = 512             // nested objects and arrays
+	MaxName  = 63              // characters of a server's name
 )
 
 // field is a member of an entry that has a meaning.
