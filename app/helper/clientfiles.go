@@ -241,7 +241,8 @@ func (a *app) agreed(ctx context.Context, previews []*clientconf.Preview, dry bo
 func (a *app) write(ctx context.Context, c clientFiles, previews []*clientconf.Preview) ([]fileForm, error) {
 	forms := formsOf(previews)
 	if err := c.editor.Recover(ctx); err != nil { // of what a killed run left; it hinders no other file
-		a.tell("Note    %s.\n", fault.Excerpt(err.Error()))
+		e := fault.Of(err, "earlier changes")
+		a.tell("Note    %s: %s.\nNext: %s.\n", e.Subject, e.What(), e.NextStep())
 	}
 	for i, p := range previews {
 		if p.Nothing() { // but what is known of it may change: an undo is done, a removed entry forgotten

@@ -126,10 +126,12 @@ type entryOptions struct {
 	http         bool // a URL entry for a proxy in the background
 }
 
-// configEntry is one entry of a client's file.
+// configEntry is one entry of a client's file: an address or a program.
 type configEntry struct {
-	Command string            `json:"command"`
-	Args    []string          `json:"args"`
+	Type    string            `json:"type,omitempty"` // of an address
+	URL     string            `json:"url,omitempty"`
+	Command string            `json:"command,omitempty"`
+	Args    []string          `json:"args,omitempty"`
 	Env     map[string]string `json:"env,omitempty"`
 }
 
@@ -153,14 +155,18 @@ func (a *app) printConfig(list []catalog.Server, o entryOptions, style jsonForma
 	for i, s := range list {
 		names[i] = s.Name
 	}
+	tip := configTip
+	if o.http { // which Claude Desktop's file does not take
+		tip = "These addresses answer while `drawbridge up` runs.\n\n" + strings.Replace(configTip, claudeTip, "", 1)
+	}
 	_, err = fmt.Fprintf(a.stdout, "Selected MCP servers:\n%s\n\nPut this into the configuration of your MCP client:\n%s\n%s",
-		strings.Join(names, "\n"), b, configTip)
+		strings.Join(names, "\n"), b, tip)
 	return err
 }
 
-const configTip = `Drawbridge can write it for you:
-  --client-config=claude       Claude Desktop
-  --client-config=claude-code  Claude Code
+const claudeTip = "  --client-config=claude       Claude Desktop\n"
+
+const configTip = "Drawbridge can write it for you:\n" + claudeTip + `  --client-config=claude-code  Claude Code
   --client-config=cursor       Cursor, all projects
   --client-config=vscode       Visual Studio Code
   --client-config=PATH         any file with an "mcpServers" object, for example
@@ -174,6 +180,14 @@ func (a *app) entries(list []catalog.Server, o entryOptions) (map[string]configE
 	}
 	entries := map[string]configEntry{}
 	for i, l := range launches {
+		if o.http {
+			url, err := localAddress(list[i].Name)
+			if err != nil {
+				return nil, err
+			}
+			entries[clientconf.EntryName(list[i].Name)] = configEntry{Type: "http", URL: url}
+			continue
+		}
 		e := configEntry{Command: l.Program, Args: l.Args}
 		for _, p := range l.Env {
 			e.Env = map[string]string{p.Name: p.Value}

@@ -43,11 +43,9 @@ func (a *app) planEntries(c clientFiles, targets []clientconf.Target, list []cat
 	return plans(targets, func(t clientconf.Target) (*clientconf.Preview, error) {
 		var wishes []clientconf.Wish
 		for i, s := range list {
-			shape := clientconf.Entry(t, clientconf.EntryName(s.Name), launches[i])
-			if o.entry.http {
-				if shape, err = httpEntry(t, s.Name); err != nil {
-					return nil, err
-				}
+			shape, err := o.entry.shape(t, s.Name, launches[i])
+			if err != nil {
+				return nil, err
 			}
 			wishes = append(wishes, clientconf.Wish{Shape: shape, Server: s.Name, Replace: o.files.replace})
 		}
@@ -55,21 +53,34 @@ func (a *app) planEntries(c clientFiles, targets []clientconf.Target, list []cat
 	})
 }
 
-// httpEntry is the entry for the address at which the background serves the
-// server.
-func httpEntry(t clientconf.Target, server string) (clientconf.Shape, error) {
-	dirs, err := platform.OurDirs()
+// shape is the entry of a server for a client's file: a program to start, or the
+// local address.
+func (o entryOptions) shape(t clientconf.Target, server string, l clientconf.Launch) (clientconf.Shape, error) {
+	name := clientconf.EntryName(server)
+	if !o.http {
+		return clientconf.Entry(t, name, l), nil
+	}
+	url, err := localAddress(server)
 	if err != nil {
 		return clientconf.Shape{}, err
+	}
+	return clientconf.EntryHTTP(t, name, url, nil)
+}
+
+// localAddress is where the background serves the server.
+func localAddress(server string) (string, error) {
+	dirs, err := platform.OurDirs()
+	if err != nil {
+		return "", err
 	}
 	place, err := proxy.OpenPlaces(dirs.State).Of(server)
 	if err != nil {
-		return clientconf.Shape{}, err
+		return "", err
 	}
 	if place.Port == 0 || place.Key == "" {
-		return clientconf.Shape{}, fault.New(fault.ServerNotFound, server).With("it has no local address yet").Step("run `drawbridge up`, which gives it one")
+		return "", fault.New(fault.ServerNotFound, server).With("it has no local address yet").Step("run `drawbridge up`, which gives it one")
 	}
-	return clientconf.EntryHTTP(t, clientconf.EntryName(server), place.URL(), nil)
+	return place.URL(), nil
 }
 
 // removeEntries takes entries out: those of the named servers, with --all every
@@ -265,7 +276,10 @@ func (a *app) printLinks(list []catalog.Server, o configFlags) error {
 			return err
 		}
 		for i, s := range list {
-			shape := clientconf.Entry(clientconf.Target{Client: client.ID}, clientconf.EntryName(s.Name), launches[i])
+			shape, err := o.entry.shape(clientconf.Target{Client: client.ID}, s.Name, launches[i])
+			if err != nil {
+				return err
+			}
 			link, err := clientconf.Link(client, shape)
 			if err != nil {
 				return err

@@ -131,6 +131,17 @@ func TestUpServesTheCatalogAndFollowsIt(t *testing.T) {
 	if status, body := initialize(t, url); status != 200 {
 		t.Errorf("initialize = %d %s", status, body)
 	}
+	written := filepath.Join(dir, "mcp.json")
+	for _, args := range [][]string{{"--format", "json"}, {}, {"--client-config", written, "-y"}} {
+		c := start(t, env, append([]string{"mcp", "config", "one", "--http"}, args...)...)
+		out, err := io.ReadAll(c.stdout)
+		if code := c.exit(); err != nil || code != 0 || len(args) < 3 && !strings.Contains(string(out), `"url": "`+url+`"`) {
+			t.Errorf("mcp config --http %q ended with %d, %v: %s%s", args, code, err, out, c.stderr)
+		}
+	}
+	if b, err := os.ReadFile(written); err != nil || !strings.Contains(string(b), url) || strings.Contains(string(b), "command") {
+		t.Errorf("the client's file holds %s, %v; want %s", b, err, url)
+	}
 	second := start(t, env, "up")
 	if code := second.exit(); code != 1 || !strings.Contains(second.stderr.String(), "another `drawbridge up`") {
 		t.Errorf("a second one ended with %d: %s", code, second.stderr)
