@@ -65,6 +65,8 @@ type downCall struct {
 	doubted bool // and others wait for that
 	doubt   *time.Timer
 	next    func() // when it has its turn
+	wait    *time.Timer
+	late    bool // it has waited long enough for that
 	rounds
 
 	asTask   bool                             // the server was told to make a task of it
@@ -87,8 +89,10 @@ func (s *session) stopTimers() {
 
 func (k *downCall) stopTimers() {
 	k.rounds.stopTimers()
-	if k.doubt != nil {
-		k.doubt.Stop()
+	for _, t := range [...]*time.Timer{k.doubt, k.wait} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 }
 
@@ -272,6 +276,8 @@ func (c *conn) welcomedLocked(l *lane, m jsonrpc.Message, err error) {
 	default:
 		if err == nil || aboutRequest(err) {
 			c.Memory.forget()
+		} else if fault.IsCode(err, fault.Timeout) {
+			c.Memory.forgetGuess()
 		}
 		if err == nil {
 			err = fault.New(fault.UpstreamError, c.Server).With("the server refused to open a session").
@@ -425,10 +431,16 @@ func (c *conn) dropLocked(k *downCall, why jsonrpc.Message) {
 	if k.sent > 0 {
 		c.sendLocked(k.lane, why)
 	}
+	c.refuseInputsLocked(k, "the request it belongs to was cancelled")
+	c.yieldLocked(k)
+}
+
+// refuseInputsLocked answers what the server asked within a call that has ended.
+func (c *conn) refuseInputsLocked(k *downCall, why string) {
 	for _, in := range k.inputs {
 		if in.id != "" {
-			c.refuseAskedLocked(k.lane, in.id, "the request it belongs to was cancelled")
+			c.refuseAskedLocked(k.lane, in.id, why)
 		}
 	}
-	c.yieldLocked(k)
+	k.inputs = nil
 }

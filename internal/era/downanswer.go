@@ -42,6 +42,7 @@ func (c *conn) finishLocked(k *downCall, i item) {
 			c.Memory.noteQuiet(k.subject())
 		}
 		c.toNearLocked(k.stateless(i.msg).WithID(k.near))
+		c.refuseInputsLocked(k, "the request it belongs to was answered")
 	}
 	c.yieldLocked(k)
 }

@@ -253,3 +253,34 @@ func TestCancelledCallIsCancelledAtTheServer(t *testing.T) {
 		t.Errorf("the server got %s", m.Bytes())
 	}
 }
+
+// A server that ends a call without waiting for the answers gets some all the same.
+func TestQuestionsOfAnAnsweredCallAreAnswered(t *testing.T) {
+	t.Run("before the client is asked", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, far := newWorld(t)
+			w.call("1", "a", asks)
+			greet(t, far, `{}`)
+			recv(t, far)
+			send(t, far, ask("8", "sure?", ""))
+			finish(t, far, "1")
+			if m := recv(t, w); question(m) != "" {
+				t.Errorf("the client got %s", m.Bytes())
+			}
+			if m := recv(t, far); m.ID() != "8" || m.Error() == nil {
+				t.Errorf("the server got %s", m.Bytes())
+			}
+			w.Close()
+			far.Close()
+		})
+	})
+	t.Run("after", func(t *testing.T) {
+		w, far, state := asked(t)
+		finish(t, far, "1")
+		w.request("3", "tools/call", `"name":"a","requestState":"`+state+`","inputResponses":{"input-1":{}}`, asks)
+		if m := recv(t, w); m.ID() != "3" || m.Result() == nil {
+			t.Errorf("the client got %s", m.Bytes())
+		}
+		want(t, recv(t, far), `{"jsonrpc":"2.0","id":8,"result":{}}`)
+	})
+}

@@ -68,8 +68,8 @@ func (c *conn) inputLocked(k *downCall, in *input) {
 	k.made++
 	in.key = k.keyFor(in)
 	k.inputs = append(k.inputs, in)
-	if k.near == "" || k.gather != nil {
-		return // goes out when the client is back, or with those before
+	if k.near == "" || k.gather != nil || k.next != nil {
+		return // goes out when the client is back and has its turn, or with those before
 	}
 	k.gather = time.AfterFunc(gatherFor, func() {
 		c.mu.Lock()
@@ -160,6 +160,7 @@ func (c *conn) resumeLocked(m jsonrpc.Message, state []byte) {
 		c.deliverLocked(k, p)
 	}
 	if k.final != nil {
+		c.answerInputsLocked(k, given)
 		c.finishLocked(k, *k.final)
 		return
 	}

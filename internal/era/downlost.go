@@ -42,6 +42,8 @@ func (k *downCall) repeatIn(l *lane) {
 func (c *conn) regreetLocked(l *lane) {
 	l.greeted, l.level = false, ""
 	l.forgetTools()
+	l.turns.stopTimers()
+	l.riddles = nil // nobody waits for the answers
 	c.greetServerLocked(l)
 }
 
@@ -51,6 +53,9 @@ func (c *conn) regreetLocked(l *lane) {
 func (c *conn) downEndedLocked(l *lane, err error) {
 	c.Log.Info("connection to the server ended", "server", c.Server, "err", err, "open", len(l.calls))
 	if !l.greeted {
+		if l.conn != nil { // it was reached
+			c.Memory.forgetGuess()
+		}
 		c.failSessionLocked(l, err)
 		return
 	}

@@ -426,6 +426,9 @@ func (c *conn) taskStatusLocked(l *lane, m jsonrpc.Message) {
 	if id == "" {
 		return
 	}
+	if l.tasks[id] == nil && !(&downTask{id: id}).isFollowed(l) {
+		return // of nobody here, so there is nothing to keep
+	}
 	t := c.taskLocked(l, id)
 	switch text(m.Params(), "status") {
 	case "completed", "failed", "cancelled":

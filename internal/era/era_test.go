@@ -277,3 +277,87 @@ func TestDialogueThatEndsWhileItIsCarriedOverLeavesNothing(t *testing.T) {
 		}
 	})
 }
+
+// Whatever is under way, Close leaves no goroutine: the bubble would not end.
+func TestCloseInAnyStateLeavesNothing(t *testing.T) {
+	legacy := func(t *testing.T) (*world, *server) {
+		w, far := newWorld(t)
+		w.call("1", "a", asks)
+		greet(t, far, `{"tools":{},"resources":{"subscribe":true}}`)
+		recv(t, far)
+		return w, far
+	}
+	for _, c := range []struct {
+		name  string
+		bring func(t *testing.T) (jsonrpc.Conn, jsonrpc.Conn)
+	}{
+		{"probed", func(t *testing.T) (jsonrpc.Conn, jsonrpc.Conn) {
+			p := newPlace(t, true)
+			client, far := p.open()
+			(&world{client, p}).call("1", "a", asks)
+			wantMethod(t, far, "server/discover")
+			return client, far
+		}},
+		{"greeting", func(t *testing.T) (jsonrpc.Conn, jsonrpc.Conn) {
+			w, far := newWorld(t)
+			w.call("1", "a", asks)
+			wantMethod(t, far, "initialize")
+			return w, far
+		}},
+		{"dialling", func(t *testing.T) (jsonrpc.Conn, jsonrpc.Conn) {
+			w, far := legacy(t)
+			w.Dial = func(ctx context.Context) (jsonrpc.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
+			w.call("2", "a", `{"sampling":{}}`)
+			return w, far
+		}},
+		{"asked", func(t *testing.T) (jsonrpc.Conn, jsonrpc.Conn) {
+			w, far, _ := asked(t)
+			return w, far
+		}},
+		{"waiting for a turn", func(t *testing.T) (jsonrpc.Conn, jsonrpc.Conn) {
+			w, far := legacy(t)
+			w.call("2", "b", asks)
+			return w, far
+		}},
+		{"question of an unknown call", func(t *testing.T) (jsonrpc.Conn, jsonrpc.Conn) {
+			w, far := unsuspected(t)
+			send(t, far, ask("8", "sure?", ""))
+			return w, far
+		}},
+		{"listening", func(t *testing.T) (jsonrpc.Conn, jsonrpc.Conn) {
+			w, far := legacy(t)
+			w.request("2", "subscriptions/listen", `"notifications":{"resourceSubscriptions":["u"]}`, asks)
+			wantMethod(t, far, "resources/subscribe")
+			return w, far
+		}},
+		{"server reads nothing", func(t *testing.T) (jsonrpc.Conn, jsonrpc.Conn) {
+			w, far := legacy(t)
+			for range 200 {
+				send(t, w, `{"jsonrpc":"2.0","method":"notifications/x"}`)
+			}
+			return w, far
+		}},
+		{"listen opened", func(t *testing.T) (jsonrpc.Conn, jsonrpc.Conn) {
+			client, _, far := carried(t, Options{}, `{"tools":{"listChanged":true}}`)
+			send(t, client, `{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+			wantMethod(t, far, "subscriptions/listen")
+			return client, far
+		}},
+		{"waiting for a task", func(t *testing.T) (jsonrpc.Conn, jsonrpc.Conn) {
+			client, _, far := carried(t, Options{}, `{"extensions":{"io.modelcontextprotocol/tasks":{}}}`)
+			startTask(t, client, far)
+			send(t, client, `{"jsonrpc":"2.0","id":9,"method":"tasks/result","params":{"taskId":"t1"}}`)
+			wantMethod(t, far, "tasks/get")
+			return client, far
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, far := c.bring(t)
+				synctest.Wait()
+				client.Close() // that an end was closed before is no fault here
+				far.Close()
+			})
+		})
+	}
+}

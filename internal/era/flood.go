@@ -25,7 +25,7 @@ func (s *session) roomFor(m jsonrpc.Message) bool {
 	}
 	for in := range s.inputs() {
 		n++
-		size += len(in.params)
+		size += len(in.id) + len(in.key) + len(in.params)
 	}
 	return n == 0 || n < questionsMost && size <= questionBytes
 }

@@ -171,6 +171,16 @@ func (k *Memory) noteLate() { k.note(func() { k.doubt = true }) }
 // forget makes a server unknown that is not what it was.
 func (k *Memory) forget() { k.note(func() { k.stateless, k.greets, k.doubt = unknown, unknown, true }) }
 
+// forgetGuess makes a server unknown that was taken for one of the initialize
+// era and has answered no initialize yet.
+func (k *Memory) forgetGuess() {
+	k.note(func() {
+		if k.greets != yes {
+			k.stateless, k.doubt = unknown, true
+		}
+	})
+}
+
 func (k *Memory) isDeaf() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -1,8 +1,11 @@
 package era
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonrpc"
@@ -168,4 +171,42 @@ func TestProtocolIsWhatTheUserSays(t *testing.T) {
 			t.Errorf("the server got %s", m.Bytes())
 		}
 	})
+}
+
+// A program that was of the initialize era long ago and does not answer that
+// any more is asked anew by the next request. P7
+func TestRecalledEraThatIsWrongIsForgotten(t *testing.T) {
+	for _, how := range []string{"silent", "exits"} {
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPlace(t, true)
+				p.o.Memory.Recall(Legacy)
+				client, far := p.open()
+				w := &world{client, p}
+				w.call("1", "a", "{}")
+				wantMethod(t, far, "initialize")
+				if how == "exits" {
+					far.way.errs <- errors.New("exited")
+				} else {
+					time.Sleep(greetLimit)
+				}
+				if failed := w.failure(); failed.ID != "1" {
+					t.Errorf("the client got %v", failed)
+				}
+				if found, ok := p.o.Memory.Found(); found != "" || !ok {
+					t.Errorf("the next process is told %q, %v", found, ok)
+				}
+				w.call("2", "a", "{}")
+				next := w.next()
+				ask := wantMethod(t, next, "server/discover")
+				send(t, next, `{"jsonrpc":"2.0","id":`+string(ask.ID())+`,"result":`+discovery28+`}`)
+				if m := recv(t, next); m.Method() != "tools/call" {
+					t.Errorf("the server got %s", m.Bytes())
+				}
+				w.Close()
+				far.Close()
+				next.Close()
+			})
+		})
+	}
 }

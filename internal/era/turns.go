@@ -17,12 +17,16 @@ import (
 //   - Of a server that has asked something, one such call runs at a time. It has
 //     its turn until it is answered or its client is asked, and takes another to
 //     come back. What the server asks is of the call that has the turn.
+//   - Nobody waits for ever: a server may take one call after another, and then
+//     what has the turn ends only after the call that waits for it. So a call
+//     goes on after turnLimit in any case, and one whose client is back after
+//     doubtFor. Then several run.
 //   - Of a server that never asked, calls of what was seen to end without asking
 //     run together, and so does what ran for doubtFor. Of the others one runs at
 //     a time. So a program that asks nothing is held up by the first call of each
 //     tool only.
-//   - When such a server asks for the first time and several calls run, its
-//     question waits until one of them is left, and is refused after riddleLimit.
+//   - When a server asks while several calls run, its question waits until one of
+//     them is left, and is refused after riddleLimit.
 //
 // A question that names its call is not counted as asking: over HTTP it comes on
 // the call's own stream, elsewhere it may name a task or repeat a progress token.
@@ -35,6 +39,7 @@ type turns struct {
 
 const (
 	doubtFor    = 5 * time.Second
+	turnLimit   = 30 * time.Second // for a call that no client was asked about yet
 	riddleLimit = 30 * time.Second
 	quietMost   = 1000 // tools and prompts that are known not to ask
 )
@@ -76,9 +81,24 @@ func (c *conn) turnLocked(k *downCall, next func()) {
 		next()
 		return
 	}
-	k.next = next
+	k.next, k.late = next, false
 	k.lane.queue = append(k.lane.queue, k)
 	c.turnsLocked(k.lane)
+	if k.next == nil || k.lane.calls[k.id] != k {
+		return
+	}
+	limit := turnLimit
+	if k.held() {
+		limit = doubtFor
+	}
+	k.wait = time.AfterFunc(limit, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !c.closed && k.lane.calls[k.id] == k && k.next != nil {
+			k.late = true
+			c.turnsLocked(k.lane)
+		}
+	})
 }
 
 // turnsLocked gives turns to those who may have one now.
@@ -102,7 +122,7 @@ func (c *conn) turnsLocked(l *lane) {
 		quiet := !asks && (!c.Child || c.Memory.isQuiet(k.subject()))
 		switch {
 		case l.calls[k.id] != k: // it has ended
-		case asks && running > 0, !asks && !quiet && doubted > 0:
+		case !k.late && (asks && running > 0 || !asks && !quiet && doubted > 0):
 			left = append(left, k)
 		default:
 			k.running = true
@@ -118,6 +138,9 @@ func (c *conn) turnsLocked(l *lane) {
 	for _, k := range begin {
 		if next := k.next; l.calls[k.id] == k {
 			k.next = nil
+			if k.wait != nil {
+				k.wait.Stop()
+			}
 			next()
 		}
 	}
@@ -202,12 +225,12 @@ func (c *conn) downAskedLocked(l *lane, m jsonrpc.Message) {
 // namedBy is the call on whose stream a request of the server came, or whose
 // progress token it repeats.
 func (l *lane) namedBy(m jsonrpc.Message) *downCall {
-	if k := l.calls[m.About()]; k != nil && asksForInput(k.msg.Method()) {
+	if k := l.calls[m.About()]; k != nil && k.sent > 0 && asksForInput(k.msg.Method()) {
 		return k
 	}
 	token := string(member(m.Meta(), "progressToken"))
 	for _, k := range l.calls {
-		if token != "" && string(k.token) == token && asksForInput(k.msg.Method()) {
+		if token != "" && string(k.token) == token && k.sent > 0 && asksForInput(k.msg.Method()) {
 			return k
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"drawbridge/internal/jsonrpc"
+	"drawbridge/internal/upstream"
 )
 
 // world is a client of 2026-07-28 and its server of the initialize era.
@@ -335,4 +336,101 @@ func TestQuestionForNobodyIsRefused(t *testing.T) {
 	}
 	send(t, far, `{"jsonrpc":"2.0","id":"p","method":"ping"}`)
 	want(t, recv(t, far), `{"jsonrpc":"2.0","id":"p","result":{}}`)
+}
+
+// A server may take one call after another: then the call that has the turn ends
+// only after the one whose client is back. P4
+func TestAnswerReachesAServerThatTakesOneCallAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, far, state := asked(t)
+		w.call("2", "b", asks)
+		if m := recv(t, far); m.ID() != "2" { // while the user thinks, and is not looked at
+			t.Fatalf("the server got %s", m.Bytes())
+		}
+		w.request("3", "tools/call", `"name":"a","requestState":"`+state+`","inputResponses":{"input-1":{}}`, asks)
+		want(t, recv(t, far), `{"jsonrpc":"2.0","id":8,"result":{}}`)
+		finish(t, far, "1")
+		if m := recv(t, w); m.ID() != "3" {
+			t.Errorf("the client got %s", m.Bytes())
+		}
+		w.Close()
+		far.Close()
+	})
+}
+
+func TestCallThatNeverEndsDoesNotKeepOthersForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, far, _ := asked(t)
+		w.call("2", "b", asks)
+		recv(t, far)
+		w.call("3", "c", asks)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*turnLimit)
+		defer cancel()
+		if m, err := far.Recv(ctx); err != nil || m.ID() != "3" {
+			t.Errorf("the server got %s, %v", m.Bytes(), err)
+		}
+		w.Close()
+		far.Close()
+	})
+}
+
+// One question more, while the call waits for its turn to give the first answer.
+func TestQuestionForACallThatWaitsForItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, far := newWorld(t)
+		send1 := func(id, more string) {
+			send(t, w, `{"jsonrpc":"2.0","id":`+id+`,"method":"tools/call","params":{"name":"a",`+more+`"_meta":{"progressToken":"p",`+
+				`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":`+asks+`}}}`)
+		}
+		send1("1", "")
+		greet(t, far, `{}`)
+		recv(t, far)
+		send(t, far, ask("8", "sure?", ""))
+		state := text(recv(t, w).Result(), "requestState")
+		w.call("2", "b", asks)
+		recv(t, far)
+		send1("3", `"inputResponses":{"input-1":{}},"requestState":"`+state+`",`)
+		send(t, far, ask("9", "really?", `,"_meta":{"progressToken":"p"}`))
+		time.Sleep(2 * gatherFor)
+		quiet(t, "the client", w)
+		finish(t, far, "2")
+		want(t, recv(t, far), `{"jsonrpc":"2.0","id":8,"result":{}}`)
+		if m := recv(t, w); m.ID() != "2" {
+			t.Errorf("the client got %s", m.Bytes())
+		}
+		if m := recv(t, w); m.ID() != "3" || question(m) != "really?" {
+			t.Errorf("the client got %s", m.Bytes())
+		}
+		w.Close()
+		far.Close()
+	})
+}
+
+// Nobody is asked in a session what the server asked in the one before.
+func TestOpenQuestionsEndWithTheirSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t, false)
+		p.o.Protocol = Legacy
+		client, far := p.open()
+		w := &world{client, p}
+		w.call("1", "a", asks)
+		greet(t, far, `{}`)
+		recv(t, far)
+		w.call("2", "a", asks)
+		recv(t, far)
+		send(t, far, ask("8", "sure?", ""))
+		synctest.Wait()
+		for _, id := range []jsonrpc.ID{"1", "2"} {
+			far.way.errs <- &jsonrpc.CallError{ID: id, Err: upstream.ErrSessionLost}
+		}
+		synctest.Wait()
+		greet(t, far, `{}`)
+		finish(t, far, recv(t, far).ID())
+		if m := recv(t, w); question(m) != "" {
+			t.Errorf("the client got %s", m.Bytes())
+		}
+		quiet(t, "the client", w)
+		w.Close()
+		far.Close()
+	})
 }

@@ -352,7 +352,15 @@ func (c *conn) upSaysLocked(m jsonrpc.Message) bool {
 		c.sendLocked(c.modern, out)
 		return true
 	}
-	return c.listenSaysLocked(m)
+	if c.listenSaysLocked(m) {
+		return true
+	}
+	k := c.up.calls[m.About()]
+	if k == nil {
+		return false
+	}
+	c.toNearLocked(m.WithAbout(k.near)) // which is not its id at the server in later rounds
+	return true
 }
 
 // upCancelLocked passes a cancellation on, wherever the call is.

@@ -392,3 +392,19 @@ func TestGivenInputThatTwoCouldReadDifferently(t *testing.T) {
 		t.Errorf("the server got %s", m.Bytes())
 	}
 }
+
+// In the rounds after the first a call has another id at the server. P10
+func TestWhatIsSaidOfALaterRoundIsOfTheClientsRequest(t *testing.T) {
+	client, _, s := carried(t, Options{}, `{"tools":{}}`)
+	send(t, client, `{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"a"}}`)
+	recv(t, s)
+	send(t, s, `{"jsonrpc":"2.0","id":4,"result":{"resultType":"input_required","requestState":"x"}}`)
+	again := recv(t, s)
+	said := parse(t, `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}`)
+	if err := s.Send(t.Context(), said.WithAbout(again.ID())); err != nil {
+		t.Fatal(err)
+	}
+	if m := recv(t, client); m.About() != "4" {
+		t.Errorf("the client got %s about %s", m.Bytes(), m.About())
+	}
+}

@@ -92,6 +92,11 @@ func (c *conn) upInputLocked(m jsonrpc.Message) bool {
 		return true
 	}
 	name, _ := jsonrpc.String(a.key)
+	if len(k.given)+len(m.Result()) > jsonrpc.MaxBytes {
+		c.withdrawAsksLocked(k)
+		c.upDenyLocked(k, "the inputs of this call are longer than a message can be")
+		return true
+	}
 	k.given = jsonrpc.SetMember(k.given, name, m.Result())
 	if k.left--; k.left == 0 {
 		c.upRetryLocked(k)

@@ -3,6 +3,7 @@ package era
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"drawbridge/internal/fault"
@@ -11,11 +12,12 @@ import (
 )
 
 const (
-	ackLimit     = 5 * time.Second // for a listen to be acknowledged
-	wakeLimit    = 2 * time.Second // for any answer after that
-	listenFirst  = time.Second     // before a lost listen is opened again, doubled
-	listenMost   = 2 * time.Minute
-	followedMost = 1000 // resources
+	ackLimit      = 5 * time.Second // for a listen to be acknowledged
+	wakeLimit     = 2 * time.Second // for any answer after that
+	listenFirst   = time.Second     // before a lost listen is opened again, doubled
+	listenMost    = 2 * time.Minute
+	followedMost  = 1000    // resources
+	followedBytes = 4 << 20 // of their names
 )
 
 // follow is what a client of the initialize era hears of changes: one listen,
@@ -270,8 +272,8 @@ func (c *conn) followResourceLocked(m jsonrpc.Message) {
 		c.toNearLocked(jsonrpc.NewResult(m.ID(), []byte(`{}`)))
 	case slices.Contains(u.uris, uri) && u.next == nil:
 		c.toNearLocked(jsonrpc.NewResult(m.ID(), []byte(`{}`)))
-	case len(u.uris) >= followedMost:
-		c.failLocked(m.ID(), fault.New(fault.TooManyRequests, c.Server).With("%d resources are subscribed to, the most there can be", followedMost))
+	case len(u.uris) >= followedMost || len(strings.Join(u.uris, ""))+len(uri) > followedBytes:
+		c.failLocked(m.ID(), fault.New(fault.TooManyRequests, c.Server).With("%d resources are subscribed to, no more can be", len(u.uris)))
 	default:
 		if !slices.Contains(u.uris, uri) {
 			u.uris = append(u.uris, uri)

@@ -23,8 +23,9 @@ const (
 )
 
 const (
-	tasksMost   = 256 // that are listed
-	resultsMost = 16  // kept here, of calls that the server did not make tasks of
+	tasksMost   = 256              // that are listed
+	tasksBytes  = jsonrpc.MaxBytes // of the list, unless it is of one
+	resultsMost = 16               // kept here, of calls that the server did not make tasks of
 	pollUsual   = time.Second
 	pollLeast   = 200 * time.Millisecond
 	pollLongest = 30 * time.Second
@@ -128,9 +129,8 @@ func (c *conn) keepResultLocked(k *upCall, result []byte) {
 
 // keep lists a task, and forgets the oldest when there are too many.
 func (u *up) keep(t *upTask) {
-	if u.known = append(u.known, t); len(u.known) > tasksMost {
-		u.known = u.known[1:]
-	}
+	u.known = append(u.known, t)
+	u.trim()
 	results := 0
 	for i := len(u.known) - 1; i >= 0; i-- {
 		if u.known[i].result != nil {
@@ -138,6 +138,18 @@ func (u *up) keep(t *upTask) {
 				u.known[i].result = nil
 			}
 		}
+	}
+}
+
+// trim takes tasks off a list that is too long, the oldest first.
+func (u *up) trim() {
+	size := 0
+	for _, t := range u.known {
+		size += len(t.view)
+	}
+	for len(u.known) > tasksMost || size > tasksBytes && len(u.known) > 1 {
+		size -= len(u.known[0].view)
+		u.known = u.known[1:]
 	}
 }
 
@@ -155,6 +167,7 @@ func (u *up) see(said []byte) []byte {
 	view := legacyTask(said)
 	if t := u.taskOf(text(said, "taskId")); t != nil {
 		t.view = view
+		u.trim()
 	} else {
 		u.keep(&upTask{id: text(said, "taskId"), view: view})
 	}

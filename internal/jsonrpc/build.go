@@ -61,8 +61,12 @@ func opening(id ID, size int) []byte {
 	return b
 }
 
+// mustParse reads what was made here. The limits are for what comes from others:
+// something of theirs that is just within them may stand a few levels deeper and
+// among more bytes in a message of ours.
 func mustParse(b []byte) Message {
-	m, err := Parse(b)
+	p := parser{scanner: scanner{b: b, made: true}}
+	m, err := p.parse()
 	if err != nil {
 		panic("jsonrpc: made a bad message: " + err.Error())
 	}

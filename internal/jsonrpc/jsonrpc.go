@@ -19,6 +19,8 @@ const (
 	// that a tool's 64 MiB argument fits. Framing is not counted.
 	MaxBytes = 64<<20 + 64<<10
 	MaxDepth = 512 // nested arrays and objects
+
+	madeDeeper = 63 // a message of our own may be, around what a peer said
 )
 
 // Codes of JSON-RPC 2.0, section 5.1.

@@ -11,7 +11,11 @@ func Parse(raw []byte) (Message, error) {
 		return Message{}, e
 	}
 	p := parser{scanner: scanner{b: raw}}
-	p.m.raw = raw
+	return p.parse()
+}
+
+func (p *parser) parse() (Message, error) {
+	p.m.raw = p.b
 	if !p.message() {
 		return Message{}, p.refusal()
 	}

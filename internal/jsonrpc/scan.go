@@ -12,6 +12,7 @@ type scanner struct {
 	b       []byte
 	nameEnd int  // index after the name that name read last
 	lines   bool // a line break stands between tokens
+	made    bool // here, and not by a peer
 
 	at   int    // where it stopped
 	why  string // and why; "" while all is well
@@ -264,7 +265,7 @@ func (s *scanner) value(i, depth int) int {
 		case '"':
 			i = s.str(i + 1)
 		case '{', '[':
-			if depth++; depth > MaxDepth {
+			if depth++; depth > MaxDepth && (!s.made || depth > MaxDepth+madeDeeper) {
 				s.deep = true
 				return s.stop(i, "nested too deep")
 			}
