@@ -11,6 +11,7 @@ import (
 	"github.com/tailscale/hujson"
 
 	"drawbridge/internal/fault"
+	"drawbridge/internal/splice"
 )
 
 // document is the file's text and where in it things are.
@@ -50,10 +51,11 @@ func (d *document) checkText() error {
 		return d.invalid(0, "the file is larger than %d bytes", MaxBytes)
 	case len(bytes.TrimSpace(d.text)) == 0:
 		return d.invalid(0, "the file is empty").Step("write {} into it, or delete it")
-	case !utf8.Valid(d.text):
-		return d.invalid(invalidUTF8(d.text), "the file is not UTF-8").Step("save it as UTF-8 in your editor")
 	}
-	if at := tooDeep(d.text); at >= 0 {
+	if at := splice.InvalidUTF8(d.text); at >= 0 {
+		return d.invalid(at, "the file is not UTF-8").Step("save it as UTF-8 in your editor")
+	}
+	if at := splice.PastDepth(d.text, MaxDepth); at >= 0 {
 		return d.invalid(at, "more than %d objects and lists in each other", MaxDepth)
 	}
 	return nil
@@ -175,65 +177,4 @@ func (d *document) syntax(err error) error {
 		at += n + 1
 	}
 	return d.invalid(min(at+column-1, len(bytes.TrimRight(d.text, "\n"))), "%s", text)
-}
-
-func invalidUTF8(b []byte) int {
-	for i := 0; i < len(b); {
-		r, n := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError && n == 1 {
-			return i
-		}
-		i += n
-	}
-	return 0
-}
-
-// tooDeep finds the bracket that goes past MaxDepth, -1 for none. The parser
-// has no such limit, and its stack would end the process.
-func tooDeep(b []byte) int {
-	depth := 0
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			for i++; i < len(b) && b[i] != '"'; i++ {
-				if b[i] == '\\' {
-					i++
-				}
-			}
-		case '/':
-			if n := commentLen(b[i:]); n > 0 {
-				i += n - 1
-			}
-		case '{', '[':
-			if depth++; depth > MaxDepth {
-				return i
-			}
-		case '}', ']':
-			depth--
-		}
-	}
-	return -1
-}
-
-// commentLen is the length of the comment b begins with, 0 for none. The end of
-// its line does not belong to a // comment.
-func commentLen(b []byte) int {
-	switch {
-	case bytes.HasPrefix(b, []byte("//")):
-		n := bytes.IndexByte(b, '\n')
-		if n < 0 {
-			return len(b)
-		}
-		if b[n-1] == '\r' {
-			n--
-		}
-		return n
-	case bytes.HasPrefix(b, []byte("/*")):
-		n := bytes.Index(b[2:], []byte("*/"))
-		if n < 0 {
-			return len(b)
-		}
-		return n + 4
-	}
-	return 0
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/tailscale/hujson"
 
 	"drawbridge/internal/jsonrpc"
+	"drawbridge/internal/splice"
 )
 
 // plainGet reads one good entry out of a file that is JSON without comments, as
@@ -28,7 +29,7 @@ func plainGet(src []byte, name string) (s Server, ok bool) {
 		return s, false
 	}
 	entry, ok := jsonrpc.Member(servers, name)
-	if !ok || tooDeep(entry) >= 0 {
+	if !ok || splice.PastDepth(entry, MaxDepth) >= 0 {
 		return s, false
 	}
 	value, err := hujson.Parse(entry)

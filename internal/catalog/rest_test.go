@@ -1,22 +1,22 @@
 package catalog
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/tailscale/hujson"
 )
+
+// comment finds the comments in what stands between values.
+var comment = regexp.MustCompile(`//[^\n]*|(?s:/\*.*?\*/)`)
 
 // rest is all of the file that means something to somebody, but for the entry
 // of that name: members and their text, and every comment, in order.
 func (d *document) rest(name string) []string {
 	var out []string
 	comments := func(extra hujson.Extra) {
-		for i := 0; i < len(extra); {
-			n := commentLen(extra[i:])
-			if n > 0 {
-				out = append(out, strings.TrimRight(string(extra[i:i+n]), "\r"))
-			}
-			i += max(n, 1)
+		for _, c := range comment.FindAllString(string(extra), -1) {
+			out = append(out, strings.TrimRight(c, "\r"))
 		}
 	}
 	object := func(o *hujson.Object, one func(m *hujson.ObjectMember)) {

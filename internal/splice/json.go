@@ -23,7 +23,7 @@ type jsonDocument struct {
 }
 
 func (jsonFormat) parse(text []byte, p Place) (document, error) {
-	if at := tooDeepJSON(text); at >= 0 {
+	if at := PastDepth(text, MaxDepth); at >= 0 {
 		return nil, refuse(text, at, TooDeep, fmt.Sprintf("more than %d objects and lists within each other", MaxDepth))
 	}
 	d := &jsonDocument{text: text, place: p}

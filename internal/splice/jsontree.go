@@ -104,9 +104,10 @@ func commentLen(b []byte) int {
 	return 0
 }
 
-// tooDeepJSON finds the bracket that goes past MaxDepth, -1 for none. hujson
-// has no such limit, and its stack would end the process.
-func tooDeepJSON(text []byte) int {
+// PastDepth finds the bracket of a JSON text, comments and all, that opens more
+// than most objects and lists in each other, -1 for none. hujson has no such
+// limit, and its stack would end the process.
+func PastDepth(text []byte, most int) int {
 	depth := 0
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
@@ -117,7 +118,7 @@ func tooDeepJSON(text []byte) int {
 				i += n - 1
 			}
 		case '{', '[':
-			if depth++; depth > MaxDepth {
+			if depth++; depth > most {
 				return i
 			}
 		case '}', ']':

@@ -17,7 +17,7 @@ func text(doc []byte) ([]byte, error) {
 		return nil, &Error{InvalidEncoding, 1, 1, fmt.Sprintf("it is written in %s, not in UTF-8", name)}
 	}
 	t := bytes.TrimPrefix(doc, bom)
-	if at := invalidUTF8(t); at >= 0 {
+	if at := InvalidUTF8(t); at >= 0 {
 		return nil, refuse(t, at, InvalidEncoding, fmt.Sprintf("the byte 0x%02X at offset %d is not UTF-8%s", t[at], len(doc)-len(t)+at, latin1(t[at])))
 	}
 	if at := bytes.IndexByte(t, 0); at >= 0 {
@@ -45,9 +45,9 @@ func wideEncoding(doc []byte) string {
 	return "UTF-16"
 }
 
-// invalidUTF8 is the place of the first byte that belongs to no character, -1
+// InvalidUTF8 is the place of the first byte that belongs to no character, -1
 // for none.
-func invalidUTF8(t []byte) int {
+func InvalidUTF8(t []byte) int {
 	if utf8.Valid(t) {
 		return -1
 	}
