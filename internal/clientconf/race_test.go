@@ -127,12 +127,11 @@ func TestAnEntryThatTheClientTakesOutIsToldAndNotAddedAgain(t *testing.T) { // C
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		go func() {
-			time.Sleep(time.Second) // of the bubble
+		time.AfterFunc(time.Second, func() {
 			if err := os.WriteFile(d.target.Path, []byte(other), 0o600); err != nil {
 				t.Error(err)
 			}
-		}()
+		})
 		begun := time.Now()
 		err := d.Confirm(t.Context(), r, 0, 300*time.Millisecond, 2*time.Second)
 		if !fault.IsCode(err, fault.EntryRemoved) || time.Since(begun) != 2*time.Second {
@@ -163,12 +162,11 @@ func TestAFileThatIsBeingSavedIsLookedAtAgain(t *testing.T) { // C-53, C-63
 	whole := d.text()
 	d.save(whole[:20])
 	synctest.Test(t, func(t *testing.T) {
-		go func() {
-			time.Sleep(time.Second) // of the bubble
+		time.AfterFunc(time.Second, func() {
 			if err := os.WriteFile(d.target.Path, []byte(whole), 0o600); err != nil {
 				t.Error(err)
 			}
-		}()
+		})
 		if err := d.Confirm(t.Context(), r, 0, 2*time.Second); err != nil {
 			t.Error(err)
 		}

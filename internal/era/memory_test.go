@@ -187,11 +187,14 @@ func TestRecalledEraThatIsWrongIsForgotten(t *testing.T) {
 				wantMethod(t, far, "initialize")
 				if how == "exits" {
 					far.way.errs <- errors.New("exited")
-				} else {
-					time.Sleep(greetLimit)
 				}
-				if failed := w.failure(); failed.ID != "1" {
-					t.Errorf("the client got %v", failed)
+				select {
+				case failed := <-w.bad:
+					if failed.ID != "1" {
+						t.Errorf("the client got %v", failed)
+					}
+				case <-time.After(2 * greetLimit):
+					t.Error("the client's request does not fail")
 				}
 				if found, ok := p.o.Memory.Found(); found != "" || !ok {
 					t.Errorf("the next process is told %q, %v", found, ok)

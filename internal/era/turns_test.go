@@ -53,6 +53,13 @@ const asks = `{"elicitation":{},"sampling":{}}` // what a client can be asked
 
 func (w *world) call(id, tool, needs string) { w.request(id, "tools/call", `"name":"`+tool+`"`, needs) }
 
+// tracked calls the tool a with the progress token "p", and with more params.
+func (w *world) tracked(id, more string) {
+	w.talker.t.Helper()
+	send(w.talker.t, w, `{"jsonrpc":"2.0","id":`+id+`,"method":"tools/call","params":{"name":"a",`+more+`"_meta":{"progressToken":"p",`+
+		`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":`+asks+`}}}`)
+}
+
 // greet answers the initialize of a session.
 func greet(t *testing.T, far jsonrpc.Conn, capabilities string) {
 	t.Helper()
@@ -378,21 +385,20 @@ func TestCallThatNeverEndsDoesNotKeepOthersForEver(t *testing.T) {
 func TestQuestionForACallThatWaitsForItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, far := newWorld(t)
-		send1 := func(id, more string) {
-			send(t, w, `{"jsonrpc":"2.0","id":`+id+`,"method":"tools/call","params":{"name":"a",`+more+`"_meta":{"progressToken":"p",`+
-				`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":`+asks+`}}}`)
-		}
-		send1("1", "")
+		w.tracked("1", "")
 		greet(t, far, `{}`)
 		recv(t, far)
 		send(t, far, ask("8", "sure?", ""))
 		state := text(recv(t, w).Result(), "requestState")
 		w.call("2", "b", asks)
 		recv(t, far)
-		send1("3", `"inputResponses":{"input-1":{}},"requestState":"`+state+`",`)
+		w.tracked("3", `"inputResponses":{"input-1":{}},"requestState":"`+state+`",`)
 		send(t, far, ask("9", "really?", `,"_meta":{"progressToken":"p"}`))
-		time.Sleep(2 * gatherFor)
-		quiet(t, "the client", w)
+		select {
+		case m := <-w.got:
+			t.Errorf("the client got %s", m.Bytes())
+		case <-time.After(2 * gatherFor):
+		}
 		finish(t, far, "2")
 		want(t, recv(t, far), `{"jsonrpc":"2.0","id":8,"result":{}}`)
 		if m := recv(t, w); m.ID() != "2" {
