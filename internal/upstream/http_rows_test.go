@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/binary"
@@ -9,7 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -113,11 +114,32 @@ func TestAnswerInSlicesOfOneByte(t *testing.T) {
 	p.ok(2, "tools/call", "")
 }
 
-// names is a resolver whose answer can change. The zero address is "no such
-// name", and while silent is set nothing is answered at all.
+// names is a resolver whose answer can change. Without an address it answers
+// "no such name", and while silent it keeps the questions: Go lets look-ups of
+// one name join one that is under way, which would else wait its 10 s out.
 type names struct {
-	addr   atomic.Pointer[netip.Addr]
-	silent atomic.Bool
+	mu     sync.Mutex
+	addr   netip.Addr
+	silent bool
+	kept   []func()
+}
+
+// say changes the answer, and gives it to whoever still waits for one.
+func (n *names) say(addr netip.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.addr, n.silent = addr, false
+	for _, reply := range n.kept {
+		reply()
+	}
+	n.kept = nil
+}
+
+// hush answers nothing until the next say.
+func (n *names) hush() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.silent = true
 }
 
 func (n *names) resolver(t *testing.T) *net.Resolver {
@@ -133,9 +155,15 @@ func (n *names) resolver(t *testing.T) *net.Resolver {
 			if err != nil {
 				return
 			}
-			if !n.silent.Load() {
-				_, _ = pc.WriteTo(n.answer(b[:size]), from)
+			query := bytes.Clone(b[:size])
+			reply := func() { _, _ = pc.WriteTo(n.answer(query), from) }
+			n.mu.Lock()
+			if n.silent {
+				n.kept = append(n.kept, reply)
+			} else {
+				reply()
 			}
+			n.mu.Unlock()
 		}
 	}()
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -156,14 +184,13 @@ func (n *names) answer(query []byte) []byte {
 	for at := 6; at < 12; at += 2 {
 		binary.BigEndian.PutUint16(out[at:], 0)
 	}
-	addr := n.addr.Load()
 	switch {
-	case addr == nil:
+	case !n.addr.IsValid():
 		out[3] |= 3 // NXDOMAIN
 	case binary.BigEndian.Uint16(query[end-4:]) == 1:
 		out[7] = 1
 		out = append(out, 0xc0, 12, 0, 1, 0, 1, 0, 0, 14, 16, 0, 4) // An hour to live, which must not matter.
-		out = append(out, addr.AsSlice()...)
+		out = append(out, n.addr.AsSlice()...)
 	}
 	return out
 }
@@ -189,23 +216,21 @@ func TestNameThatMovesToAnotherAddress(t *testing.T) {
 	l.url.Host = "moving.test:" + l.url.Port()
 	l.pool.Proxy, l.pool.DisableKeepAlives = nil, true // A request is a dial.
 	n := &names{}
-	at := func(s string) { a := netip.MustParseAddr(s); n.addr.Store(&a) }
 	l.sockets.dialer.Resolver, l.sockets.dialer.Timeout = n.resolver(t), 2*time.Second
 	p := &peer{t, newStreamable(t.Context(), l)}
 	t.Cleanup(func() { p.Close() })
 
-	at("127.0.0.1")
+	n.say(netip.MustParseAddr("127.0.0.1"))
 	p.greet()
 	p.ok(2, "echo", "")
-	n.addr.Store(nil)
+	n.say(netip.Addr{})
 	p.request(3, "tools/call", "")
 	wantCode(t, p.failure(3), fault.NetworkUnavailable)
-	n.silent.Store(true)
+	n.hush()
 	p.request(4, "tools/call", "")
 	wantCode(t, p.failure(4), fault.NetworkUnavailable)
-	n.silent.Store(false)
-	at("127.0.0.2")
 	two.noID = true // It knows the session as well.
+	n.say(netip.MustParseAddr("127.0.0.2"))
 	p.ok(5, "echo", "")
 	if two.count("POST", "echo") != 1 {
 		t.Error("the new address was not asked")
