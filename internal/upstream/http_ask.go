@@ -74,15 +74,15 @@ func (c *streamable) postAndLearn(ctx context.Context, k *call, head http.Header
 	}
 }
 
-// post sends the request. One that only reads is sent again when a reused
-// connection broke, or when the server names a short wait; no other ever is.
+// post sends the request. A harmless one is sent again when its connection
+// broke, or when the server names a short wait; no other ever is.
 func (c *streamable) post(ctx context.Context, k *call, head http.Header, body []byte) (*http.Response, error) {
 	to := k.visit.to.Load()
 	spent := time.Duration(0)
 	for try := 0; ; try++ {
 		resp, err := c.do(ctx, http.MethodPost, to, head, body)
 		if err != nil {
-			if try == 0 && isReading(k.method) && ctx.Err() == nil && !errors.Is(c.wireFault(ctx, err), ErrNotSent) {
+			if try == 0 && c.brokeHarmless(ctx, k, err) {
 				continue
 			}
 			return nil, err
@@ -113,7 +113,7 @@ func (c *streamable) again(k *call, resp *http.Response, try int) (time.Duration
 	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
 		return 0, false
 	}
-	if try >= retryTimes || (!isReading(k.method) && k.method != mcp.MethodInitialize) {
+	if try >= retryTimes || !isHarmless(k.method) {
 		return 0, false
 	}
 	wait, ok := retryAfter(resp.Header, time.Now())

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -216,9 +215,4 @@ func (c *streamable) leave(v *visit, limit time.Duration) {
 		return
 	}
 	resp.Body.Close() // 405 is fine: the server ends sessions by itself.
-}
-
-// isReading tells whether a request only reads, so that it may be sent again.
-func isReading(method string) bool {
-	return method == mcp.MethodPing || strings.HasSuffix(method, "/list") || strings.HasSuffix(method, "/read")
 }

@@ -258,6 +258,9 @@ func (c *legacy) ask(ctx context.Context, k *call, m jsonrpc.Message) {
 		return
 	}
 	resp, err := c.do(ctx, http.MethodPost, k.line.to, c.postHeader(), m.Bytes())
+	if err != nil && !c.isAnswered(k) && c.brokeHarmless(ctx, k, err) {
+		resp, err = c.do(ctx, http.MethodPost, k.line.to, c.postHeader(), m.Bytes())
+	}
 	if err != nil {
 		c.fail(k, c.wireFault(ctx, err))
 		return

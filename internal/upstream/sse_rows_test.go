@@ -55,6 +55,41 @@ func TestPostUnderWayAtTheEndOfTheStream(t *testing.T) {
 	}
 }
 
+// S-57, W-03: over HTTP+SSE, too, what is harmless is sent once more when its
+// connection broke, as an idle one does with a server that restarts; a call
+// never is.
+func TestCutConnectionRepeatsNoCallOverSSE(t *testing.T) {
+	for method, posts := range map[string]int{"tools/call": 1, "tools/list": 2, "initialize": 2} {
+		t.Run(method, func(t *testing.T) {
+			o := newOldServer()
+			var times atomic.Int32
+			o.onPost = func(w http.ResponseWriter, m jsonrpc.Message) bool {
+				if m.Method() != method || times.Add(1) > 1 {
+					return false
+				}
+				hangUp(w)
+				return true
+			}
+			p := dialOld(t, serveOld(t, o))
+			if method == "initialize" {
+				p.ok(1, method, helloParams)
+			} else {
+				p.greet()
+				_, err := p.call(2, method, "")
+				if posts > 1 && err != nil {
+					t.Errorf("it was not repeated: %v", err)
+				} else if posts == 1 {
+					wantCode(t, err, fault.ConnectionLost)
+				}
+			}
+			if got := int(times.Load()); got != posts {
+				t.Errorf("sent %d times, want %d", got, posts)
+			}
+			p.ok(3, "tools/call", "")
+		})
+	}
+}
+
 // W-03: when the session turns out to be forgotten, none of the calls on their way
 // is given up before its own POST tells whether the server took it.
 func TestCallsUnderWayWhenTheOldSessionIsForgotten(t *testing.T) {
