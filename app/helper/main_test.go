@@ -197,7 +197,7 @@ func (p *process) line() string {
 			p.t.Fatalf("stdout: %v; stderr: %s", r.err, p.stderr)
 		}
 		return strings.TrimSuffix(r.line, "\n")
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		p.t.Fatal("nothing on stdout for 20 s")
 		return ""
 	}
@@ -218,7 +218,7 @@ func (p *process) exit() int {
 	select {
 	case <-p.ended:
 		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		p.t.Fatal("still running after 20 s")
 		return 0
 	}
@@ -254,8 +254,8 @@ type rpcError struct {
 	}
 }
 
-func context10(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+func contextMinute(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -16,7 +16,7 @@ import (
 // initialize posts the handshake to an endpoint.
 func initialize(t *testing.T, url string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(context10(t), http.MethodPost, url, strings.NewReader(hello))
+	req, err := http.NewRequestWithContext(contextMinute(t), http.MethodPost, url, strings.NewReader(hello))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestProxyServesACommandOnAGivenPort(t *testing.T) {
 	if got, want := p.line(), fmt.Sprintf("Proxy for drawbridge listening on 127.0.0.1:%d", port); got != want {
 		t.Errorf("first line = %q, want %q", got, want)
 	}
-	req, err := http.NewRequestWithContext(context10(t), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/sse", port), nil)
+	req, err := http.NewRequestWithContext(contextMinute(t), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/sse", port), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

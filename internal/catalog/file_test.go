@@ -364,7 +364,7 @@ func awaitWrite(t *testing.T, f *File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for until := time.Now().Add(20 * time.Second); ; runtime.Gosched() {
+	for until := time.Now().Add(time.Minute); ; runtime.Gosched() {
 		now, err := os.Stat(f.Path())
 		if err != nil {
 			t.Fatal(err)

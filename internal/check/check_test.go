@@ -166,7 +166,7 @@ func expect(t *testing.T, s catalog.Server, step string, code fault.Code, says s
 	t.Helper()
 	began := time.Now()
 	r := check.Run(t.Context(), s, quiet())
-	if took := time.Since(began); took > 20*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("the check took %v, its limit is 10 s", took)
 	}
 	if r.Err == nil || r.Err.Code != code {

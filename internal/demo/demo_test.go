@@ -25,7 +25,7 @@ func start(t *testing.T, s demo.Server) func(method, params string) jsonrpc.Mess
 	})
 	return func(method, params string) jsonrpc.Message {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		var p []byte
 		if params != "" {

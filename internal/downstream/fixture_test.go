@@ -19,7 +19,7 @@ import (
 	"drawbridge/internal/mcp"
 )
 
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // fixture is a running HTTP on a loopback port.
 type fixture struct {

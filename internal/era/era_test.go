@@ -39,7 +39,7 @@ func send(t *testing.T, c jsonrpc.Conn, s string) {
 
 func recv(t *testing.T, c jsonrpc.Conn) jsonrpc.Message {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	m, err := c.Recv(ctx)
 	if err != nil {
@@ -79,7 +79,7 @@ func carryOver(t *testing.T, c, s jsonrpc.Conn) {
 	select {
 	case m := <-answered:
 		want(t, m, `{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{"x":9007199254740993}},"serverInfo":{"name":"m","version":"1"},"instructions":"be kind"}}`)
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("initialize is not answered")
 	}
 }

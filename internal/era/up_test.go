@@ -142,7 +142,7 @@ func (p *talker) failure() *jsonrpc.CallError {
 	select {
 	case e := <-p.bad:
 		return e
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		p.t.Fatal("no request fails")
 		return nil
 	}

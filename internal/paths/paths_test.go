@@ -92,7 +92,7 @@ func each(t *testing.T, test func(*testing.T, path)) {
 }
 
 // tooLong is how long a test waits before it says that something hangs.
-const tooLong = 30 * time.Second
+const tooLong = time.Minute
 
 // line is a path in use: a client, Drawbridge, and a server.
 type line struct {

@@ -132,7 +132,7 @@ func TestEndpointServesAndEnds(t *testing.T) {
 		if err != nil {
 			t.Errorf("Run returned %v", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("Run goes on")
 	}
 }
@@ -160,7 +160,7 @@ func (s *seen) changed(e *Endpoint, name string, err error) {
 
 func (s *seen) url(t *testing.T, name string) string {
 	t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(time.Minute)
 	for {
 		s.mu.Lock()
 		u := s.urls[name]

@@ -145,7 +145,7 @@ func (r *rig) server() *server {
 	select {
 	case s := <-r.servers:
 		return s
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		r.t.Fatal("no connection was dialled")
 		return nil
 	}
@@ -171,7 +171,7 @@ func parse(t *testing.T, s string) jsonrpc.Message {
 
 func recv(t *testing.T, c jsonrpc.Conn) jsonrpc.Message {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	m, err := c.Recv(ctx)
 	if err != nil {
@@ -414,7 +414,7 @@ func TestWithoutReconnectALossEndsTheRelay(t *testing.T) {
 			t.Errorf("Run returned %v", err)
 		}
 		r.done <- nil
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("Run goes on")
 	}
 	if r.dials != 1 {
@@ -682,7 +682,7 @@ func TestLeavingClientEndsTheServersSide(t *testing.T) {
 		t.Errorf("Run returned %v", err)
 	}
 	r.done <- nil
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if m, err := s.far.Recv(ctx); err == nil {
 		t.Errorf("server still got %s", m.Bytes())

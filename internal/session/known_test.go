@@ -88,7 +88,7 @@ func greet(t *testing.T, s catalog.Server, known *Known) {
 	if err := far.Send(t.Context(), parse(t, `{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}`)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if m, err := far.Recv(ctx); err != nil || m.Result() == nil {
 		t.Errorf("initialize is answered with %s, %v", m.Bytes(), err)

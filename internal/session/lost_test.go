@@ -76,7 +76,7 @@ func TestCarriedConversationGoesOnAfterTheServersLoss(t *testing.T) {
 		}
 		hear := func(c jsonrpc.Conn, method string) jsonrpc.Message {
 			t.Helper()
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			m, err := c.Recv(ctx)
 			if err != nil || m.Method() != method {
@@ -107,7 +107,7 @@ func TestCarriedConversationGoesOnAfterTheServersLoss(t *testing.T) {
 		l = meet()
 		got := map[string]jsonrpc.Message{}
 		for range 2 {
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			m, err := l.far.Recv(ctx)
 			cancel()
 			if err != nil {

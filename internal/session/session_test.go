@@ -118,7 +118,7 @@ func TestProgramThatEndsAtOnceIsAnsweredFor(t *testing.T) {
 		if err := far.Send(t.Context(), parse(t, `{"jsonrpc":"2.0","id":"i","method":"initialize","params":{}}`)); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		m, err := far.Recv(ctx)
 		cancel()
 		if err != nil || !strings.Contains(string(m.Error()), string(fault.CommandExited)) {
@@ -182,7 +182,7 @@ func TestRulesThatCannotBeReadEndTheConversation(t *testing.T) {
 	if err := Run(t.Context(), near, s, Options{Log: slog.New(slog.DiscardHandler)}); err == nil {
 		t.Error("Run took rules that cannot be read")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := far.Recv(ctx); !errors.Is(err, io.EOF) {
 		t.Errorf("the client's end gives %v, want io.EOF", err)

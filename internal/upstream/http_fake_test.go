@@ -20,7 +20,7 @@ import (
 	"drawbridge/internal/jsonrpc"
 )
 
-const patience = 15 * time.Second // of a test for something that must happen
+const patience = time.Minute // of a test for something that must happen
 
 // fake is a streamable HTTP server with sessions. Its tools are methods:
 // "echo" answers with its params, "hang" never, and hook may answer anything.
