@@ -84,7 +84,7 @@ func (k *downCall) complete(result []byte) []byte {
 // cacheable tells whether the results of a method say how long they hold.
 func cacheable(method string) bool {
 	switch method {
-	case mcp.MethodToolsList, "prompts/list", "resources/list", "resources/templates/list", methodRead:
+	case mcp.MethodToolsList, "prompts/list", "resources/list", "resources/templates/list", mcp.MethodRead:
 		return true
 	}
 	return false

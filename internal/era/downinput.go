@@ -51,7 +51,7 @@ func (r *rounds) stopTimers() {
 
 // asksForInput tells whether 2026-07-28 lets a method's result ask for input.
 func asksForInput(method string) bool {
-	return method == mcp.MethodToolsCall || method == "prompts/get" || method == methodRead
+	return method == mcp.MethodToolsCall || method == "prompts/get" || method == mcp.MethodRead
 }
 
 // newInput is what a request of the server asks of the client.

@@ -5,6 +5,7 @@ import (
 
 	"drawbridge/internal/fault"
 	"drawbridge/internal/jsonrpc"
+	"drawbridge/internal/mcp"
 	"drawbridge/internal/upstream"
 )
 
@@ -61,7 +62,7 @@ func (c *conn) downEndedLocked(l *lane, err error) {
 	}
 	var again []*downCall
 	for _, k := range l.calls {
-		if !k.again && !k.held() && (k.sent == 0 || onlyReads(k.msg.Method())) {
+		if !k.again && !k.held() && (k.sent == 0 || mcp.OnlyReads(k.msg.Method())) {
 			again = append(again, k)
 		}
 	}

@@ -28,7 +28,6 @@ const (
 	methodElicit       = "elicitation/create"
 	methodSample       = "sampling/createMessage"
 	methodRoots        = "roots/list"
-	methodRead         = "resources/read"
 	methodLog          = "notifications/message"
 	methodUpdated      = "notifications/resources/updated"
 	methodAcknowledged = "notifications/subscriptions/acknowledged"

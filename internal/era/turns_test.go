@@ -19,8 +19,12 @@ type world struct {
 	*place
 }
 
-func newWorld(t *testing.T) (*world, *server) {
-	p := newPlace(t, true)
+func newWorld(t *testing.T) (*world, *server) { return worldOf(newPlace(t, true)) }
+
+// newWebWorld is the same with a server over HTTP.
+func newWebWorld(t *testing.T) (*world, *server) { return worldOf(newPlace(t, false)) }
+
+func worldOf(p *place) (*world, *server) {
 	p.o.Protocol = Legacy
 	client, far := p.open()
 	return &world{client, p}, far
@@ -294,10 +298,7 @@ func TestProgressTokenNamesTheCallThatAsks(t *testing.T) {
 // Over HTTP the stream tells which call asks, so nobody waits for another.
 func TestStreamNamesTheCallThatAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlace(t, false)
-		p.o.Protocol = Legacy
-		client, far := p.open()
-		w := &world{client, p}
+		w, far := newWebWorld(t)
 		began := time.Now()
 		for _, id := range []string{"1", "2", "3"} {
 			w.call(id, "a", asks)
@@ -415,10 +416,7 @@ func TestQuestionForACallThatWaitsForItsTurn(t *testing.T) {
 // Nobody is asked in a session what the server asked in the one before.
 func TestOpenQuestionsEndWithTheirSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlace(t, false)
-		p.o.Protocol = Legacy
-		client, far := p.open()
-		w := &world{client, p}
+		w, far := newWebWorld(t)
 		w.call("1", "a", asks)
 		greet(t, far, `{}`)
 		recv(t, far)

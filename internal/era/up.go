@@ -2,7 +2,6 @@ package era
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
 	"drawbridge/internal/fault"
@@ -249,11 +248,6 @@ func (c *conn) upAgainLocked(k *upCall) {
 	c.upSendLocked(k, c.newIDLocked(), k.params)
 }
 
-// onlyReads tells whether a request may be sent twice, whatever became of it.
-func onlyReads(method string) bool {
-	return strings.HasSuffix(method, "/list") || method == methodRead
-}
-
 // repeatable are the calls that may be sent over another connection when this
 // one is lost.
 func (u *up) repeatable() (ids []jsonrpc.ID) {
@@ -261,7 +255,7 @@ func (u *up) repeatable() (ids []jsonrpc.ID) {
 		ids = append(ids, m.ID())
 	}
 	for _, k := range u.calls {
-		if onlyReads(k.method) && k.round == 0 {
+		if mcp.OnlyReads(k.method) && k.round == 0 {
 			ids = append(ids, k.near)
 		}
 	}
@@ -332,7 +326,7 @@ func (c *conn) upFailedLocked(e *jsonrpc.CallError) bool {
 	if k == nil {
 		return false
 	}
-	if fault.IsCode(e.Err, fault.ConnectionLost) && onlyReads(k.method) && !k.again {
+	if fault.IsCode(e.Err, fault.ConnectionLost) && mcp.OnlyReads(k.method) && !k.again {
 		c.upAgainLocked(k)
 		return true
 	}
@@ -399,7 +393,7 @@ func (c *conn) upCancelLocked(near jsonrpc.ID, m jsonrpc.Message) bool {
 func (c *conn) greeted(k *upCall, m jsonrpc.Message) jsonrpc.Message {
 	out, err := m, error(nil)
 	switch {
-	case m.Error() != nil && k.method == methodRead && codeOf(m.Error()) == "-32602" && member(m.Error(), "data", "uri") != nil:
+	case m.Error() != nil && k.method == mcp.MethodRead && codeOf(m.Error()) == "-32602" && member(m.Error(), "data", "uri") != nil:
 		out, err = jsonrpc.Parse(jsonrpc.SetMember(m.Bytes(), "error", jsonrpc.SetMember(m.Error(), "code", []byte(strconv.Itoa(codeNotFound)))))
 	case k.method == mcp.MethodToolsList && m.Result() != nil:
 		if r := c.withoutOddSchemas(m.Result()); len(r) != len(m.Result()) {

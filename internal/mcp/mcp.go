@@ -3,6 +3,8 @@
 // promises that what it changes in one is only what its name says.
 package mcp
 
+import "strings"
+
 // Protocol versions, oldest first. From the first to V2025_11_25 a conversation
 // opens with initialize; V2026_07_28 is stateless.
 const (
@@ -43,7 +45,14 @@ const (
 	MethodPing        = "ping"
 	MethodToolsList   = "tools/list"
 	MethodToolsCall   = "tools/call"
+	MethodRead        = "resources/read"
 	MethodCancelled   = "notifications/cancelled"
 	MethodProgress    = "notifications/progress"
 	MethodToolsChange = "notifications/tools/list_changed"
 )
+
+// OnlyReads tells whether a request changes nothing at the server, so that it may
+// be sent again, whatever became of it.
+func OnlyReads(method string) bool {
+	return method == MethodPing || method == MethodRead || strings.HasSuffix(method, "/list")
+}

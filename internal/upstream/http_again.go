@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"drawbridge/internal/mcp"
 )
@@ -17,9 +16,5 @@ func (l *link) brokeHarmless(ctx context.Context, k *call, err error) bool {
 // isHarmless tells whether a request may reach the server twice: it opens a
 // conversation or only reads.
 func isHarmless(method string) bool {
-	switch method {
-	case mcp.MethodInitialize, mcp.MethodDiscover, mcp.MethodPing:
-		return true
-	}
-	return strings.HasSuffix(method, "/list") || strings.HasSuffix(method, "/read")
+	return method == mcp.MethodInitialize || method == mcp.MethodDiscover || mcp.OnlyReads(method)
 }
